@@ -13,14 +13,14 @@ import functools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 __all__ = [
-    "DictKey", "FlattenedIndexKey", "GetAttrKey", "KeyEntry", "KeyPath", "Partial", "PyTreeDef", "SequenceKey",
-    "broadcast_prefix", "keystr", "register_dataclass", "register_leaf", "register_pytree_node",
-    "register_pytree_node_class", "register_static", "tree_all", "tree_broadcast", "tree_flatten",
-    "tree_flatten_with_path", "tree_leaves", "tree_leaves_with_path", "tree_map", "tree_map_with_path",
-    "tree_reduce", "tree_structure", "tree_transpose", "tree_unflatten",
+    "DictKey", "FlattenedIndexKey", "GetAttrKey", "KeyEntry", "KeyPath", "Partial", "PyTreeDef",
+    "SequenceKey", "broadcast_prefix", "keystr", "register_dataclass", "register_leaf",
+    "register_pytree_node", "register_pytree_node_class", "register_static", "tree_all", "tree_broadcast",
+    "tree_flatten", "tree_flatten_with_path", "tree_leaves", "tree_leaves_with_path", "tree_map",
+    "tree_map_with_path", "tree_reduce", "tree_structure", "tree_transpose", "tree_unflatten",
 ]  # fmt: skip
 
 Class = TypeVar("Class", bound=type)
@@ -106,7 +106,7 @@ class _Static:
         return (
             isinstance(other, _Static)
             and self.values == other.values
-            and all(type(mine) is type(theirs) for mine, theirs in zip(self.values, other.values, strict=True))
+            and all(type(mine) is type(theirs) for mine, theirs in zip(self.values, other.values))
         )
 
     def __hash__(self) -> int:
@@ -124,8 +124,12 @@ def _show_tuple(_: Any, parts: Sequence[str]) -> str:
     return f"({parts[0]},)" if len(parts) == 1 else f"({', '.join(parts)})"
 
 
+def _show_list(_: Any, parts: Sequence[str]) -> str:
+    return f"[{', '.join(parts)}]"
+
+
 def _show_dict(keys: Sequence[Any], parts: Sequence[str]) -> str:
-    return "{" + ", ".join(f"{key!r}: {part}" for key, part in zip(keys, parts, strict=True)) + "}"
+    return "{" + ", ".join(f"{key!r}: {part}" for key, part in zip(keys, parts)) + "}"
 
 
 def _sorted_keys(tree: dict[Any, Any]) -> list[Any]:
@@ -134,12 +138,9 @@ def _sorted_keys(tree: dict[Any, Any]) -> list[Any]:
     except TypeError:
         pass  # keys of several types: group them by type
     try:
-        return sorted(tree, key=lambda key: (type(key).__module__, type(key).__qualname__, key))
-    except TypeError as error:
-        raise TypeError(
-            f"tree_flatten: dict keys of one type must be sortable; got {list(tree)}. "
-            "Use an OrderedDict, which keeps its own order, or keys that can be compared."
-        ) from error
+        return sorted(tree, key=lambda key: (type(key).__name__, key))
+    except TypeError:  # keys without an order, such as the members of an Enum
+        return sorted(tree, key=lambda key: (type(key).__name__, repr(key)))
 
 
 def _flatten_dict(tree: dict[Any, Any]) -> tuple[Sequence[Any], Any]:
@@ -161,7 +162,7 @@ def _named_node(cls: type, names: Sequence[str], flatten: Any, unflatten: Any, s
     keys = tuple(GetAttrKey(name) for name in names)
 
     def show(aux: Any, parts: Sequence[str]) -> str:
-        named = [f"{name}={part}" for name, part in zip(names, parts, strict=True)]
+        named = [f"{name}={part}" for name, part in zip(names, parts)]
         return f"{cls.__name__}({', '.join(named + statics(aux))})"
 
     return _Node(cls, flatten, unflatten, lambda aux, count: keys, show)
@@ -174,7 +175,8 @@ def _namedtuple_node(cls: Any) -> _Node:
 
 
 def _attribute_node(cls: type, data: Sequence[str], meta: Sequence[str]) -> _Node:
-    """Describe a class by its attributes, rebuilt without its constructor, which may refuse what is no array."""
+    """Describe a class by its attributes: rebuilt without its constructor, which may refuse a tracer."""
+    names = (*data, *meta)
     assign = object.__setattr__  # a frozen dataclass has its own, which refuses
 
     def flatten(tree: Any) -> tuple[Sequence[Any], Any]:
@@ -182,28 +184,29 @@ def _attribute_node(cls: type, data: Sequence[str], meta: Sequence[str]) -> _Nod
         return children, _Static(tuple(getattr(tree, name) for name in meta)) if meta else None
 
     def unflatten(aux: Any, children: Sequence[Any]) -> Any:
-        tree = object.__new__(cls)
-        for name, value in zip(data, children, strict=True):
+        tree: Any = object.__new__(cls)
+        for name, value in zip(names, (*children, *aux.values) if meta else children):
             assign(tree, name, value)
-        if meta:
-            for name, value in zip(meta, aux.values, strict=True):
-                assign(tree, name, value)
         return tree
 
     def statics(aux: Any) -> list[str]:
-        return [f"{name}={value!r}" for name, value in zip(meta, aux.values, strict=True)] if meta else []
+        return [f"{name}={value!r}" for name, value in zip(meta, aux.values)] if meta else []
 
     return _named_node(cls, data, flatten, unflatten, statics)
 
 
 def _dataclass_node(cls: Any) -> _Node:
-    fields = dataclasses.fields(cls)
-    static = [field.name for field in fields if field.metadata.get("static", False)]
-    return _attribute_node(cls, [field.name for field in fields if field.name not in static], static)
+    static = {field.name: bool(field.metadata.get("static", False)) for field in dataclasses.fields(cls)}
+    data = [name for name, is_static in static.items() if not is_static]
+    return _attribute_node(cls, data, [name for name, is_static in static.items() if is_static])
 
 
 _LEAF_NODE = _Node(
-    object, lambda tree: ((), None), lambda _, children: children[0], lambda _, count: (), lambda _, parts: "*"
+    object,
+    lambda tree: ((), None),
+    lambda _, children: children[0],
+    lambda _, count: (),
+    lambda _, parts: "*",
 )
 
 
@@ -227,7 +230,9 @@ _HEREDITARY: dict[type, _Node] = {}  # classes whose subclasses are the same kin
 
 def _register(name: str, cls: Class, node: _Node, *, hereditary: bool = False) -> Class:
     if not isinstance(cls, type):
-        raise TypeError(f"{name}: what is registered must be a class; got {cls!r}. Pass the class, not an instance.")
+        raise TypeError(
+            f"{name}: what is registered must be a class; got {cls!r}. Pass the class, not an instance."
+        )
     if cls in _REGISTERED:
         raise ValueError(
             f"{name}: a class may be registered as a pytree once; got {cls.__name__} again. "
@@ -279,7 +284,7 @@ def register_pytree_node(
 
 
 def register_pytree_node_class(cls: Class) -> Class:
-    """Make a class a container by its own methods `tree_flatten(self)` and `tree_unflatten(cls, aux, children)`.
+    """Make a class a container by its methods `tree_flatten(self)`, `tree_unflatten(cls, aux, children)`.
 
     >>> @register_pytree_node_class
     ... class Box:
@@ -309,25 +314,29 @@ def register_dataclass(
     >>> tree_structure(Scale(2.0, axis=1))
     PyTreeDef(Scale(by=*, axis=1))
     """
-    fields = [field.name for field in dataclasses.fields(nodetype)] if dataclasses.is_dataclass(nodetype) else None
-    if data_fields is None and meta_fields is None and fields is not None:
+    is_dataclass = dataclasses.is_dataclass(nodetype)
+    if data_fields is None and meta_fields is None and is_dataclass:
         return _register("register_dataclass", nodetype, _dataclass_node(nodetype))
     if data_fields is None or meta_fields is None:
         raise TypeError(
-            "register_dataclass: data_fields and meta_fields must be given together, and always for a class that is "
-            f"no dataclass; got data_fields={data_fields}, meta_fields={meta_fields}. Name every field in one of them."
+            "register_dataclass: data_fields and meta_fields must be given both, or neither for a dataclass; "
+            f"got data_fields={data_fields}, meta_fields={meta_fields} for {nodetype.__name__}. "
+            "Name every field in one of them."
         )
-    named = [*data_fields, *meta_fields]
-    if len(set(named)) != len(named) or (fields is not None and set(named) != set(fields)):
+    named = sorted((*data_fields, *meta_fields))
+    fields = (
+        sorted(field.name for field in dataclasses.fields(nodetype)) if is_dataclass else sorted({*named})
+    )
+    if named != fields:
         raise ValueError(
-            f"register_dataclass: data_fields and meta_fields must name each field of {nodetype.__name__} once"
-            f"{'' if fields is None else f', {fields}'}; got {named}. Name every field in one of them."
+            f"register_dataclass: data_fields and meta_fields must name each field of {nodetype.__name__} "
+            f"once, {fields}; got {named}. Name every field in one of them."
         )
     return _register("register_dataclass", nodetype, _attribute_node(nodetype, data_fields, meta_fields))
 
 
 def register_static(cls: Class) -> Class:
-    """Make the instances of a class (and its subclasses) static: no leaves, the instance itself in the structure.
+    """Make the instances of a class (and its subclasses) static: no leaves, but part of the structure.
 
     >>> @register_static
     ... @dataclass(frozen=True)
@@ -337,7 +346,11 @@ def register_static(cls: Class) -> Class:
     ([5.0], PyTreeDef((Config(depth=2), *)))
     """
     node = _Node(
-        cls, lambda tree: ((), tree), lambda aux, children: aux, lambda aux, count: (), lambda aux, parts: repr(aux)
+        cls,
+        lambda tree: ((), tree),
+        lambda aux, children: aux,
+        lambda aux, count: (),
+        lambda aux, parts: repr(aux),
     )
     return _register("register_static", cls, node, hereditary=True)
 
@@ -437,25 +450,28 @@ class PyTreeDef:
             if a._node is not b._node or len(a._children) != len(b._children) or not _same(a._aux, b._aux):
                 return False
             if not (a._flat and b._flat):
-                pairs.extend(zip(a._children, b._children, strict=True))
+                pairs.extend(zip(a._children, b._children))
         return True
 
     def __hash__(self) -> int:
         if self._hash is None:
             try:
-                self._hash = hash((self._node, self._aux, self._num_leaves, self._flat or self._children))
+                aux = hash(self._aux)
             except TypeError as error:
                 raise TypeError(
-                    f"PyTreeDef: static data must be hashable; got {self._show(1)} ({error}). "
+                    f"PyTreeDef: static data must be hashable; got {self._show(0)} ({error}). "
                     "Make it a child, or a tuple instead of a list."
                 ) from error
+            self._hash = hash((self._node, aux, self._num_leaves, self._flat or self._children))
         return self._hash
 
     def __repr__(self) -> str:
         return f"PyTreeDef({self._show()})"
 
     def _show(self, depth: int = -1) -> str:
-        return self._node.show(self._aux, [child._show(depth - 1) if depth else "*" for child in self._children])
+        return self._node.show(
+            self._aux, [child._show(depth - 1) if depth else "*" for child in self._children]
+        )
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return "_LEAF" if self is _LEAF else (_restore, (self._node.cls, self._aux, self._children))
@@ -466,8 +482,8 @@ def _restore(cls: type, aux: Any, children: tuple[PyTreeDef, ...]) -> PyTreeDef:
     node = _NODES[cls]
     if node is _LEAF_NODE:
         raise ValueError(
-            f"PyTreeDef: a structure can be unpickled where its classes are registered; got {cls.__name__}, a leaf "
-            f"here. Import the module that registers {cls.__name__} before unpickling."
+            f"PyTreeDef: the classes of a structure must be registered; got {cls.__name__}, a leaf here. "
+            "Import the module that registers it before unpickling."
         )
     flat = all(child is _LEAF for child in children)
     if flat and aux is None:
@@ -480,7 +496,7 @@ _LEAF = PyTreeDef(_LEAF_NODE, None, (), 1, False)
 
 @functools.lru_cache(maxsize=1024)
 def _flat_structure(node: _Node, count: int) -> PyTreeDef:
-    """Return the structure of a container without static data that holds `count` leaves: the same object each time."""
+    """Return the one structure of a container that holds `count` leaves and no static data."""
     return PyTreeDef(node, None, (_LEAF,) * count, count, True)
 
 
@@ -504,7 +520,11 @@ def _flatten(tree: Any, is_leaf: IsLeaf, leaves: list[Any]) -> PyTreeDef:
     else:  # most containers hold nothing but leaves
         leaves.extend(children)
         count = len(children)
-        return _flat_structure(node, count) if aux is None else PyTreeDef(node, aux, (_LEAF,) * count, count, True)
+        return (
+            _flat_structure(node, count)
+            if aux is None
+            else PyTreeDef(node, aux, (_LEAF,) * count, count, True)
+        )
     before = len(leaves)
     structures = []
     for child in children:
@@ -529,8 +549,8 @@ def tree_flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], PyTreeDe
         return leaves, _flatten(tree, is_leaf, leaves)
     except RecursionError as error:
         raise ValueError(
-            f"tree_flatten: a tree must end; got a {type(tree).__name__} that contains itself, or nests deeper than "
-            "Python's recursion limit. Remove the cycle, or pass is_leaf to stop above it."
+            f"tree_flatten: a tree must end; got a {type(tree).__name__} that contains itself, "
+            "or nests deeper than Python's recursion limit. Remove the cycle, or pass is_leaf to stop above it."
         ) from error
 
 
@@ -573,7 +593,7 @@ def tree_map(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = Non
     leaves, treedef = tree_flatten(tree, is_leaf)
     if not rest:
         return treedef.unflatten([f(leaf) for leaf in leaves])
-    return treedef.unflatten([f(*row) for row in zip(leaves, *_flatten_rest("tree_map", treedef, rest), strict=True)])
+    return treedef.unflatten([f(*row) for row in zip(leaves, *_flatten_rest("tree_map", treedef, rest))])
 
 
 def tree_all(tree: Any, *, is_leaf: IsLeaf = None) -> bool:
@@ -609,12 +629,15 @@ def tree_reduce(
     return functools.reduce(function, leaves)
 
 
-def tree_transpose(outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any) -> Any:
+def tree_transpose(
+    outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any
+) -> Any:
     """Turn an outer tree of inner trees into an inner tree of outer trees.
 
     If `inner_treedef` is None it is the structure of the first inner tree.
 
-    >>> tree_transpose(tree_structure([0, 0]), tree_structure({"a": 0, "b": 0}), [{"a": 1, "b": 2}, {"a": 3, "b": 4}])
+    >>> outer, inner = tree_structure([0, 0]), tree_structure({"a": 0, "b": 0})
+    >>> tree_transpose(outer, inner, [{"a": 1, "b": 2}, {"a": 3, "b": 4}])
     {'a': [1, 3], 'b': [2, 4]}
     """
     trees = _flatten_up_to(outer_treedef, pytree_to_transpose, _TRANSPOSE_OUTER)
@@ -638,7 +661,7 @@ def broadcast_prefix(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf = None) -
 
 
 def tree_broadcast(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf = None) -> Any:
-    """Return a tree of the structure of `full_tree` with the leaves of `prefix_tree`, repeated where it ends early.
+    """Return `full_tree` with each leaf replaced by the leaf of `prefix_tree` at it or above it.
 
     >>> tree_broadcast((0, 1), ([5, 6], {"w": 7}))
     ([0, 0], {'w': 1})
@@ -649,7 +672,7 @@ def tree_broadcast(prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf = None) -> 
 def _broadcast(blame: _Blame, prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf) -> list[Any]:
     leaves, treedef = tree_flatten(prefix_tree, is_leaf)
     result: list[Any] = []
-    for leaf, subtree in zip(leaves, _flatten_up_to(treedef, full_tree, blame), strict=True):
+    for leaf, subtree in zip(leaves, _flatten_up_to(treedef, full_tree, blame)):
         result.extend([leaf] * tree_structure(subtree).num_leaves)
     return result
 
@@ -657,7 +680,7 @@ def _broadcast(blame: _Blame, prefix_tree: Any, full_tree: Any, is_leaf: IsLeaf)
 def _paths(treedef: PyTreeDef, above: KeyPath = ()) -> Iterator[KeyPath]:
     if treedef is _LEAF:
         yield above
-    for key, child in zip(_keys(treedef), treedef._children, strict=True):
+    for key, child in zip(_keys(treedef), treedef._children):
         yield from _paths(child, (*above, key))
 
 
@@ -673,7 +696,7 @@ def tree_flatten_with_path(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[tupl
     [("['w'][0]", 1), ("['w'][1]", 2)]
     """
     leaves, treedef = tree_flatten(tree, is_leaf)
-    return list(zip(_paths(treedef), leaves, strict=True)), treedef
+    return list(zip(_paths(treedef), leaves)), treedef
 
 
 def tree_leaves_with_path(tree: Any, is_leaf: IsLeaf = None) -> list[tuple[KeyPath, Any]]:
@@ -693,14 +716,13 @@ def tree_map_with_path(f: Callable[..., Any], tree: Any, *rest: Any, is_leaf: Is
     """
     leaves, treedef = tree_flatten(tree, is_leaf)
     columns = _flatten_rest("tree_map_with_path", treedef, rest)
-    return treedef.unflatten([f(*row) for row in zip(_paths(treedef), leaves, *columns, strict=True)])
+    return treedef.unflatten([f(*row) for row in zip(_paths(treedef), leaves, *columns)])
 
 
 # --------------------------------------------------------------------------- matching one tree to another
 
 
-@dataclass(frozen=True, slots=True)
-class _Blame:
+class _Blame(NamedTuple):
     """The words of an error: the public name, the tree that fails to match, and the cure."""
 
     name: str
@@ -708,13 +730,19 @@ class _Blame:
     cure: str
 
 
-_FLATTEN_UP_TO = _Blame("PyTreeDef.flatten_up_to", "the tree", "Pass a tree that has the structure as a prefix.")
-_BROADCAST_PREFIX = _Blame(
-    "broadcast_prefix", "the full tree", "Give the prefix the containers of the full tree, or one leaf in their place."
+_FLATTEN_UP_TO = _Blame(
+    "PyTreeDef.flatten_up_to", "the tree", "Pass a tree that has the structure as a prefix."
 )
-_TREE_BROADCAST = dataclasses.replace(_BROADCAST_PREFIX, name="tree_broadcast")
+_BROADCAST_PREFIX = _Blame(
+    "broadcast_prefix",
+    "the full tree",
+    "Give the prefix the containers of the full tree, or one leaf in their place.",
+)
+_TREE_BROADCAST = _BROADCAST_PREFIX._replace(name="tree_broadcast")
 _TRANSPOSE_OUTER = _Blame("tree_transpose", "the outer tree", "Give it the structure outer_treedef.")
-_TRANSPOSE_INNER = _Blame("tree_transpose", "each inner tree", "Give all of them the structure inner_treedef.")
+_TRANSPOSE_INNER = _Blame(
+    "tree_transpose", "each inner tree", "Give all of them the structure inner_treedef."
+)
 
 _Trail = tuple[Any, PyTreeDef, int] | None  # where we are: the trail above, the structure there, which child
 
@@ -742,7 +770,7 @@ def _collect(treedef: PyTreeDef, tree: Any, subtrees: list[Any], trail: _Trail, 
     if treedef._flat:
         subtrees.extend(children)
         return
-    for index, (structure, child) in enumerate(zip(treedef._children, children, strict=True)):
+    for index, (structure, child) in enumerate(zip(treedef._children, children)):
         if structure is _LEAF:
             subtrees.append(child)
         else:
@@ -756,7 +784,7 @@ def _refuse(treedef: PyTreeDef, tree: Any, trail: _Trail, blame: _Blame) -> NoRe
         path.insert(0, _keys(above)[index])
     where = f" at {keystr(path)}" if path else ""
     raise ValueError(
-        f"{blame.name}: {blame.subject} must be {_short(treedef._show(1))}{where}; "
+        f"{blame.name}: {blame.subject} must be {_short(treedef._show(0))}{where}; "
         f"got {_outline(tree)}{_difference(treedef, tree)}. {blame.cure}"
     )
 
@@ -777,9 +805,9 @@ def _difference(treedef: PyTreeDef, tree: Any) -> str:
     found = _keys(tree_structure(tree, lambda subtree: subtree is not tree))
     missing = [key for key in expected if key not in found]
     surplus = [key for key in found if key not in expected]
-    lists = [f"{word} {_short(', '.join(map(str, keys)))}" for word, keys in
-             (("missing", missing), ("unexpected", surplus)) if keys]  # fmt: skip
-    return f" ({'; '.join(lists)})" if lists else ""
+    lists = [("missing", missing), ("unexpected", surplus)]
+    texts = [f"{word} {_short(', '.join(map(str, keys)))}" for word, keys in lists if keys]
+    return f" ({'; '.join(texts)})" if texts else ""
 
 
 def _short(text: str, width: int = 160) -> str:
@@ -812,27 +840,37 @@ class Partial(functools.partial[Any]):
         return super().__new__(cls, func, *args, **keywords)
 
 
-def _register_known() -> None:
-    nodes = (
-        _Node(type(None), lambda tree: ((), None), lambda _, xs: None, _sequence_keys, lambda _, parts: "None"),
-        _Node(tuple, lambda tree: (tree, None), lambda _, xs: tuple(xs), _sequence_keys, _show_tuple),
-        _Node(list, lambda tree: (tree, None), lambda _, xs: list(xs), _sequence_keys,
-              lambda _, parts: f"[{', '.join(parts)}]"),
-        _Node(dict, _flatten_dict, lambda keys, xs: dict(zip(keys, xs, strict=True)), _dict_keys, _show_dict),
-        _Node(OrderedDict, lambda tree: (list(tree.values()), tuple(tree)),
-              lambda keys, xs: OrderedDict(zip(keys, xs, strict=True)), _dict_keys,
-              lambda keys, parts: f"OrderedDict({_show_dict(keys, parts)})"),
-        _Node(defaultdict, _flatten_defaultdict,
-              lambda aux, xs: defaultdict(aux[0], zip(aux[1], xs, strict=True)),
-              lambda aux, count: _dict_keys(aux[1], count),
-              lambda aux, parts: f"defaultdict({aux[0]}, {_show_dict(aux[1], parts)})"),
-        _named_node(Partial, ("args", "keywords"), lambda tree: ((tree.args, tree.keywords), tree.func),
-                    lambda func, xs: Partial(func, *xs[0], **xs[1]), lambda func: [f"func={func!r}"]),
-    )  # fmt: skip
-    for node in nodes:
-        _register("register_pytree_node", node.cls, node)
-    for cls in (SequenceKey, DictKey, GetAttrKey, FlattenedIndexKey):
-        register_leaf(cls)
+def _known_nodes() -> Iterator[_Node]:
+    yield _Node(
+        type(None), lambda tree: ((), None), lambda *_: None, _sequence_keys, lambda aux, parts: "None"
+    )
+    yield _Node(tuple, lambda tree: (tree, None), lambda aux, xs: tuple(xs), _sequence_keys, _show_tuple)
+    yield _Node(list, lambda tree: (tree, None), lambda aux, xs: list(xs), _sequence_keys, _show_list)
+    yield _Node(dict, _flatten_dict, lambda keys, xs: dict(zip(keys, xs)), _dict_keys, _show_dict)
+    yield _Node(
+        OrderedDict,
+        lambda tree: (list(tree.values()), tuple(tree)),
+        lambda keys, xs: OrderedDict(zip(keys, xs)),
+        _dict_keys,
+        lambda keys, parts: f"OrderedDict({_show_dict(keys, parts)})",
+    )
+    yield _Node(
+        defaultdict,
+        _flatten_defaultdict,
+        lambda aux, xs: defaultdict(aux[0], zip(aux[1], xs)),
+        lambda aux, count: _dict_keys(aux[1], count),
+        lambda aux, parts: f"defaultdict({aux[0]}, {_show_dict(aux[1], parts)})",
+    )
+    yield _named_node(
+        Partial,
+        ("args", "keywords"),
+        lambda tree: ((tree.args, tree.keywords), tree.func),
+        lambda func, children: Partial(func, *children[0], **children[1]),
+        lambda func: [f"func={func!r}"],
+    )
 
 
-_register_known()
+for _node in _known_nodes():
+    _register("register_pytree_node", _node.cls, _node)
+for _key in (SequenceKey, DictKey, GetAttrKey, FlattenedIndexKey):
+    register_leaf(_key)
