@@ -145,7 +145,7 @@ def print_columns(lines: Sequence[Sequence[str]]) -> None:
 def print_target(what: str, figure: float, limit: float, unit: str = "") -> bool:
     """Print whether `figure` keeps within `limit`."""
     met = figure <= limit
-    print(f"  {'met   ' if met else 'MISSED'}  {what}: {figure:,.3g}{unit} (at most {limit:,.3g}{unit})")
+    print(f"  {'met   ' if met else 'MISSED'}  {what}: {figure:,.4g}{unit} (at most {limit:,.4g}{unit})")
     return met
 
 
