@@ -549,8 +549,8 @@ def tree_flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], PyTreeDe
         return leaves, _flatten(tree, is_leaf, leaves)
     except RecursionError as error:
         raise ValueError(
-            f"tree_flatten: a tree must end; got a {type(tree).__name__} that contains itself, "
-            "or nests deeper than Python's recursion limit. Remove the cycle, or pass is_leaf to stop above it."
+            f"tree_flatten: a tree must end; got a {type(tree).__name__} that contains itself, or nests "
+            "deeper than Python's recursion limit. Remove the cycle, or pass is_leaf to stop above it."
         ) from error
 
 
