@@ -49,7 +49,7 @@ bench: $(BENCH_VENV)/installed-bench ## Time autotrace against its peers, which 
 	done
 
 clean: ## Remove the environments and all that tools left behind
-	rm -rf $(VENV) $(BENCH_VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH_VENV) .venv-ci build dist .mypy_cache .pytest_cache .ruff_cache
 	find autotrace examples tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment is stale, and installed into again, when what it should hold (pyproject.toml) or the Python it
