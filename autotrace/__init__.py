@@ -1,0 +1,72 @@
+"""autotrace: trace plain NumPy functions into small programs; differentiate, batch, print and run them."""
+
+from . import errors, primitives, tree
+from .ir import (
+    Equation,
+    Jaxpr,
+    Linear,
+    Literal,
+    Place,
+    Primitive,
+    ShapedArray,
+    Var,
+    check_jaxpr,
+    eval_jaxpr,
+    float0,
+    print_jaxpr,
+)
+from .tracing import ShapeDtypeStruct, bind
+from .transforms import (
+    eval_shape,
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacrev,
+    jvp,
+    linear_transpose,
+    linearize,
+    make_jaxpr,
+    ravel_pytree,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+    vmap,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Equation",
+    "Jaxpr",
+    "Linear",
+    "Literal",
+    "Place",
+    "Primitive",
+    "ShapeDtypeStruct",
+    "ShapedArray",
+    "Var",
+    "bind",
+    "check_jaxpr",
+    "errors",
+    "eval_jaxpr",
+    "eval_shape",
+    "float0",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacrev",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "make_jaxpr",
+    "primitives",
+    "print_jaxpr",
+    "ravel_pytree",
+    "stop_gradient",
+    "tree",
+    "value_and_grad",
+    "vjp",
+    "vmap",
+]

@@ -1,0 +1,146 @@
+"""Algebraic identities that are exact in floating point, signs of zeros, infinities and NaN included.
+
+Each function takes the operands of its primitive and returns an equal atom, or None. What is not here is
+left out on purpose: x + 0 is not x where x is -0, and 0 * x is not 0 where x is infinite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..ir import Atom, Literal
+from ..primitives.arithmetic import Add, Div, IntegerPow, Mul, Neg, Positive, Square, Sub
+from ..primitives.comparison import Select
+from ..primitives.promotion import Broadcast, Convert
+from ..primitives.shape import Reshape, Transpose
+
+__all__ = ["IDENTITIES"]
+
+
+def _is(atom: Atom, number: float) -> bool:
+    return type(atom) is Literal and bool(atom.value == number)
+
+
+def _fits(atom: Atom, *others: Atom) -> bool:
+    """Whether an operand has the shape of the result of an elementwise equation."""
+    return all(atom.aval.ndim >= other.aval.ndim for other in others)
+
+
+def _add(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    x, y = inputs
+    if (d := b.definition(y, Neg)) is not None:  # x + -y = x - y
+        return b.emit(Sub(), (x, d.inputs[0]))  # type: ignore[no-any-return]
+    if (d := b.definition(x, Neg)) is not None:  # -x + y = y - x
+        return b.emit(Sub(), (y, d.inputs[0]))  # type: ignore[no-any-return]
+    return None
+
+
+def _sub(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    x, y = inputs
+    if _is(y, 0) and not np.signbit(y.value):  # type: ignore[union-attr]
+        return x  # x - 0 = x
+    if (d := b.definition(y, Neg)) is not None:  # x - -y = x + y
+        return b.emit(Add(), (x, d.inputs[0]))  # type: ignore[no-any-return]
+    return None
+
+
+def _mul(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    x, y = inputs
+    for u, v in ((x, y), (y, x)):
+        if _is(v, 1):  # u * 1 = u
+            return u
+        if _is(v, -1):  # u * -1 = -u
+            return b.emit(Neg(), (u,))  # type: ignore[no-any-return]
+        if (d := b.definition(v, Neg)) is not None:  # u * -w = -(u * w)
+            return b.emit(Neg(), (b.emit(Mul(), (u, d.inputs[0])),))  # type: ignore[no-any-return]
+        if _whole(v) and (d := b.definition(u, Mul)) is not None:  # (w * m) * n = w * (m n)
+            for w, m in (d.inputs, d.inputs[::-1]):
+                if _whole(m):
+                    return b.emit(Mul(), (w, b.emit(Mul(), (m, v))))  # type: ignore[no-any-return]
+    return None
+
+
+def _whole(atom: Atom) -> bool:
+    """A small integer, at least 1: scaling by two of them overflows just where scaling by their product does."""
+    return type(atom) is Literal and atom.aval.dtype.kind == "f" and 1 <= abs(atom.value) <= 2**20 and (
+        atom.value == int(atom.value)
+    )
+
+
+def _div(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    x, y = inputs
+    if _is(y, 1):  # x / 1 = x
+        return x
+    if (d := b.definition(x, Neg)) is not None:  # -x / y = -(x / y)
+        return b.emit(Neg(), (b.emit(Div(), (d.inputs[0], y)),))  # type: ignore[no-any-return]
+    if (d := b.definition(y, Neg)) is not None:  # x / -y = -(x / y)
+        return b.emit(Neg(), (b.emit(Div(), (x, d.inputs[0])),))  # type: ignore[no-any-return]
+    return None
+
+
+def _neg(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    d = b.definition(inputs[0], Neg)
+    return d.inputs[0] if d is not None else None  # --x = x
+
+
+def _positive(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    return inputs[0]  # +x = x
+
+
+def _square(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    return b.emit(Mul(), (inputs[0], inputs[0])) if inputs[0].aval.inexact else None  # type: ignore[no-any-return]
+
+
+def _integer_pow(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    if p.y == 1:  # x^1 = x
+        return inputs[0]
+    return _square(b, p, inputs) if p.y == 2 else None  # x^2 = x * x
+
+
+def _select(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    condition, x, y = inputs
+    return x if x == y and _fits(x, condition) else None  # the same on either side
+
+
+def _convert(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    return inputs[0] if inputs[0].aval.dtype == p.dtype else None
+
+
+def _broadcast(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    return inputs[0] if inputs[0].aval.shape == p.shape else None
+
+
+def _reshape(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    if inputs[0].aval.shape == p.shape:
+        return inputs[0]
+    d = b.definition(inputs[0], Reshape)
+    return b.emit(p, d.inputs) if d is not None else None  # type: ignore[no-any-return]
+
+
+def _transpose(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    if p.axes == tuple(range(len(p.axes))):
+        return inputs[0]
+    d = b.definition(inputs[0], Transpose)
+    if d is None:
+        return None
+    return b.emit(Transpose(tuple(d.primitive.axes[i] for i in p.axes)), d.inputs)  # type: ignore[no-any-return]
+
+
+IDENTITIES: dict[type, Callable[[Any, Any, tuple[Atom, ...]], Atom | None]] = {
+    Add: _add,
+    Sub: _sub,
+    Mul: _mul,
+    Div: _div,
+    Neg: _neg,
+    Positive: _positive,
+    Square: _square,
+    IntegerPow: _integer_pow,
+    Select: _select,
+    Convert: _convert,
+    Broadcast: _broadcast,
+    Reshape: _reshape,
+    Transpose: _transpose,
+}

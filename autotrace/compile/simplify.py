@@ -1,0 +1,128 @@
+"""The program made shorter: constants folded, identities used, equal expressions computed once, dead ones dropped.
+
+One forward pass does value numbering (each equation is looked up by primitive and operands after its operands
+were simplified); one backward pass drops what nothing reads. Both are linear in the number of equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ir import Atom, Equation, Jaxpr, Literal, Primitive, Source, Var
+from ..primitives.arithmetic import Add, Mul
+from ..tracing import infer
+from .identities import IDENTITIES
+
+__all__ = ["eliminate_dead_code", "simplify"]
+
+
+def simplify(jaxpr: Jaxpr) -> Jaxpr:
+    """Return a program with the same outputs and no more equations than ``jaxpr``.
+
+    Results change by no more than rounding; NaN, infinities and warnings stay.
+    """
+    builder = Builder()
+    for equation in jaxpr.equations:
+        builder.rewrite(equation)
+    outputs = [builder.renamed.get(v, v) for v in jaxpr.outputs]
+    return eliminate_dead_code(jaxpr.replace(equations=builder.equations, outputs=outputs))
+
+
+class Builder:
+    """The simplified program so far."""
+
+    def __init__(self) -> None:
+        self.equations: list[Equation] = []
+        self.renamed: dict[Atom, Atom] = {}
+        self.producers: dict[Atom, Equation] = {}
+        self._numbered: dict[tuple[Any, ...], tuple[Var, ...]] = {}
+        self._order: dict[Atom, int] = {}
+        self._source: Source | None = None
+
+    def rewrite(self, equation: Equation) -> None:
+        """Add ``equation``, or rename its outputs to what is equal to them."""
+        primitive, inputs, outputs, source = equation
+        renamed = self.renamed
+        inputs = tuple([renamed.get(v, v) for v in inputs])
+        if primitive.effect:
+            self.equations.append(Equation(primitive, inputs, outputs, source))
+            return
+        self._source = source
+        if primitive.multiple:
+            found = self._lookup(primitive, inputs, outputs)
+        else:
+            atom = self.emit(primitive, inputs, outputs[0])
+            if atom is not outputs[0]:
+                renamed[outputs[0]] = atom
+            return
+        for var, atom in zip(outputs, found, strict=True):
+            if var is not atom:
+                renamed[var] = atom
+
+    def emit(self, primitive: Primitive, inputs: tuple[Atom, ...], out: Var | None = None) -> Atom:
+        """Return an atom equal to ``primitive inputs``: an operand, a number, an earlier variable, or a new one."""
+        identity = IDENTITIES.get(type(primitive))
+        if identity is not None:
+            atom = identity(self, primitive, inputs)
+            if atom is not None:
+                return atom
+        if all([type(v) is Literal for v in inputs]):
+            folded = _fold(primitive, inputs)
+            if folded is not None:
+                return folded
+        if out is None:
+            aval = infer((primitive, *[v.aval for v in inputs]))
+            out = Var(aval)
+        return self._lookup(primitive, inputs, (out,))[0]
+
+    def definition(self, atom: Atom, kind: type[Primitive]) -> Equation | None:
+        """Return the equation that made ``atom`` if its primitive is of ``kind``."""
+        equation = self.producers.get(atom)
+        return equation if equation is not None and type(equation.primitive) is kind else None
+
+    def _lookup(self, primitive: Primitive, inputs: tuple[Atom, ...], outputs: tuple[Var, ...]) -> tuple[Var, ...]:
+        key: tuple[Any, ...] = (primitive, *inputs)
+        if type(primitive) in _COMMUTATIVE:
+            a, b = inputs
+            if self._number(a) > self._number(b):
+                key = (primitive, b, a)
+        found = self._numbered.get(key)
+        if found is not None:
+            return found
+        self._numbered[key] = outputs
+        equation = Equation(primitive, inputs, outputs, self._source)
+        self.equations.append(equation)
+        for var in outputs:
+            self.producers[var] = equation
+        return outputs
+
+    def _number(self, atom: Atom) -> int:
+        return self._order.setdefault(atom, len(self._order))
+
+
+_COMMUTATIVE = (Add, Mul)
+
+
+def _fold(primitive: Primitive, inputs: Sequence[Any]) -> Literal | None:
+    """Compute an equation of numbers; one that would warn is left to warn when it runs."""
+    try:
+        with np.errstate(all="raise"):
+            value = primitive.impl(*[v.value for v in inputs])
+    except (ArithmeticError, ValueError, TypeError):
+        return None
+    return Literal(value) if isinstance(value, np.generic) else None
+
+
+def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
+    """Return ``jaxpr`` without equations that no output and no effect needs."""
+    needed: set[Atom] = set(v for v in jaxpr.outputs if type(v) is Var)
+    kept = []
+    for equation in reversed(jaxpr.equations):
+        if equation.primitive.effect or not needed.isdisjoint(equation.outputs):
+            kept.append(equation)
+            needed.update([v for v in equation.inputs if type(v) is Var])
+    kept.reverse()
+    return jaxpr.replace(equations=kept)

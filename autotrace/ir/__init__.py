@@ -1,0 +1,43 @@
+"""The intermediate representation. It knows arrays by shape and dtype, and nothing of tracing."""
+
+from .avals import ShapedArray, aval_of, dtype_name, float0, is_inexact, tangent_dtype
+from .check import check_jaxpr
+from .equation import Atom, Equation, Literal, Var, used_vars
+from .evaluate import annotate, eval_jaxpr, last_uses
+from .jaxpr import Jaxpr
+from .primitive import REGISTRY, Linear, Primitive
+from .print import print_jaxpr
+from .source import COTANGENT, PRIMAL, SOURCE, TANGENT, Place, Source, deriving, in_phase, place, user_source
+
+__all__ = [
+    "COTANGENT",
+    "PRIMAL",
+    "REGISTRY",
+    "SOURCE",
+    "TANGENT",
+    "Atom",
+    "Equation",
+    "Jaxpr",
+    "Linear",
+    "Literal",
+    "Place",
+    "Primitive",
+    "ShapedArray",
+    "Source",
+    "Var",
+    "annotate",
+    "aval_of",
+    "check_jaxpr",
+    "deriving",
+    "dtype_name",
+    "eval_jaxpr",
+    "float0",
+    "in_phase",
+    "is_inexact",
+    "last_uses",
+    "place",
+    "print_jaxpr",
+    "tangent_dtype",
+    "used_vars",
+    "user_source",
+]

@@ -1,0 +1,75 @@
+"""The type checker of programs: every variable is bound once and before its use, every equation is well typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import JaxprTypeError
+from .avals import ShapedArray, aval_of
+from .equation import Atom, Equation, Literal, Var
+from .jaxpr import Jaxpr
+from .source import place
+
+__all__ = ["check_jaxpr"]
+
+
+def check_jaxpr(jaxpr: Jaxpr) -> None:
+    """Check scoping and types of ``jaxpr`` and of every program among its parameters.
+
+    Raises :class:`autotrace.errors.JaxprTypeError` naming the equation, what it must give and what it says.
+
+    >>> import autotrace, numpy as np
+    >>> check_jaxpr(autotrace.make_jaxpr(np.sin)(1.0))
+    """
+    bound: set[Atom] = set()
+    for var in (*jaxpr.const_vars, *jaxpr.in_vars):
+        _bind(var, bound, "an input")
+    for var, constant in zip(jaxpr.const_vars, jaxpr.constants, strict=True):
+        _agree(_aval(constant), var.aval, "a constant")
+    for equation in jaxpr.equations:
+        what = _describe(equation)
+        for atom in equation.inputs:
+            _read(atom, bound, what)
+        for value in equation.params.values():
+            for inner in value if isinstance(value, tuple) else (value,):
+                if isinstance(inner, Jaxpr):
+                    check_jaxpr(inner)
+        expected = equation.primitive.abstract(*(atom.aval for atom in equation.inputs))
+        expected = expected if equation.primitive.multiple else (expected,)
+        if len(expected) != len(equation.outputs):
+            raise JaxprTypeError(
+                f"check_jaxpr: {what} must give {len(expected)} outputs; got {len(equation.outputs)}. "
+                "Repair the transform that wrote it."
+            )
+        for aval, var in zip(expected, equation.outputs, strict=True):
+            _agree(aval, var.aval, what)
+            _bind(var, bound, what)
+    for atom in jaxpr.outputs:
+        _read(atom, bound, "an output")
+
+
+def _aval(constant: Any) -> ShapedArray:
+    return constant.aval if hasattr(constant, "aval") else aval_of(constant)
+
+
+def _bind(var: Var, bound: set[Atom], what: str) -> None:
+    if var in bound:
+        raise JaxprTypeError(f"check_jaxpr: a variable must be bound once; {what} binds one of {var.aval} again.")
+    bound.add(var)
+
+
+def _read(atom: Atom, bound: set[Atom], what: str) -> None:
+    if isinstance(atom, Literal):
+        _agree(aval_of(atom.value), atom.aval, what)
+    elif atom not in bound:
+        raise JaxprTypeError(f"check_jaxpr: a variable must be bound before its use; {what} reads a {atom.aval}.")
+
+
+def _agree(expected: ShapedArray, got: ShapedArray, what: str) -> None:
+    if expected.shape != got.shape or expected.dtype != got.dtype:
+        raise JaxprTypeError(f"check_jaxpr: {what} must be {expected}; the program says {got}.")
+
+
+def _describe(equation: Equation) -> str:
+    where = place(equation.source)
+    return f"{equation.primitive.name}" + (f" at {where.file}:{where.line}" if where else "")

@@ -1,0 +1,71 @@
+"""The parts of a program: Var, Literal, Equation. Immutable, slotted, in static single assignment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from .avals import ShapedArray, aval_of
+from .primitive import Primitive
+from .source import Source
+
+__all__ = ["Atom", "Equation", "Literal", "Var", "used_vars"]
+
+
+class Var:
+    """A name that is given a value once. Its identity is the name."""
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray) -> None:
+        self.aval = aval
+
+    def __repr__(self) -> str:
+        return f"Var({self.aval})"
+
+
+class Literal:
+    """A number written into the program. Compares and hashes by value and aval (and sign of zero)."""
+
+    __slots__ = ("aval", "value")
+
+    def __init__(self, value: Any, aval: ShapedArray | None = None) -> None:
+        self.value = value
+        self.aval = aval_of(value) if aval is None else aval
+
+    def _key(self) -> tuple[Any, ...]:
+        return self.aval.dtype, repr(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Literal) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return f"Literal({self.value!r})"
+
+
+Atom = Var | Literal
+
+
+class Equation(NamedTuple):
+    """``outputs = primitive inputs``, and the place in the user's code that asked for it."""
+
+    primitive: Primitive
+    inputs: tuple[Atom, ...]
+    outputs: tuple[Var, ...]
+    source: Source | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The static parameters of the primitive."""
+        return self.primitive.params
+
+
+def used_vars(equations: Iterable[Equation], outputs: Iterable[Atom]) -> set[Atom]:
+    """Return every atom that an equation or an output reads."""
+    used: set[Atom] = {atom for atom in outputs if type(atom) is Var}
+    for equation in equations:
+        used.update(atom for atom in equation.inputs if type(atom) is Var)
+    return used

@@ -1,0 +1,72 @@
+"""The reference interpreter: an environment, a loop over equations, nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .equation import Atom, Equation, Literal, Var
+from .source import Place, place
+
+if TYPE_CHECKING:
+    from .jaxpr import Jaxpr
+
+__all__ = ["annotate", "eval_jaxpr", "last_uses"]
+
+
+def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
+    """Run ``jaxpr`` on ``leaves``, one array for each input, and return the list of its outputs.
+
+    Each value is freed after its last use. Any array type works that speaks NumPy's protocols.
+
+    Raises ``TypeError`` for a wrong number of leaves, :class:`autotrace.errors.GuardError` if a guard fails.
+
+    >>> import autotrace, numpy as np
+    >>> jaxpr = autotrace.make_jaxpr(lambda x: np.sin(x) * 2.0)(0.0)
+    >>> eval_jaxpr(jaxpr, np.pi / 2)
+    [np.float64(2.0)]
+    """
+    if len(leaves) != len(jaxpr.in_vars):
+        raise TypeError(
+            f"eval_jaxpr: the program takes {len(jaxpr.in_vars)} arrays; got {len(leaves)}. "
+            f"Pass one for each of {', '.join(map(str, jaxpr.in_avals)) or 'its no inputs'}."
+        )
+    env: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
+    env.update(zip(jaxpr.in_vars, leaves, strict=True))
+    frees = last_uses(jaxpr)
+    for index, equation in enumerate(jaxpr.equations):
+        primitive, inputs, outputs, _ = equation
+        try:
+            result = primitive.impl(*[v.value if type(v) is Literal else env[v] for v in inputs])
+        except Exception as error:
+            raise annotate(error, equation) from None
+        if primitive.multiple:
+            env.update(zip(outputs, result, strict=True))
+        else:
+            env[outputs[0]] = result
+        for var in frees.get(index, ()):
+            env.pop(var, None)
+    return [v.value if type(v) is Literal else env[v] for v in jaxpr.outputs]
+
+
+def last_uses(jaxpr: Jaxpr) -> dict[int, list[Var]]:
+    """Return for the index of each equation the variables whose value is not needed after it."""
+    seen: set[Atom] = {atom for atom in jaxpr.outputs if type(atom) is Var}
+    frees: dict[int, list[Var]] = {}
+    for index in range(len(jaxpr.equations) - 1, -1, -1):
+        _, inputs, outputs, _ = jaxpr.equations[index]
+        for atom in (*inputs, *outputs):
+            if type(atom) is Var and atom not in seen:
+                seen.add(atom)
+                frees.setdefault(index, []).append(atom)
+    return frees
+
+
+def annotate(error: Exception, equation: Equation) -> Exception:
+    """Add to ``error`` the equation that raised it and the user's line, once; return it."""
+    where: Place | None = place(equation.source)
+    notes = error.__dict__.setdefault("__notes__", [])
+    if not any(note.startswith("autotrace:") for note in notes):
+        avals = ", ".join(str(atom.aval) for atom in equation.inputs)
+        line = f" at {where.file}:{where.line} ({where.function})" if where else ""
+        notes.append(f"autotrace: raised by {equation.primitive.name}({avals}){line}")
+    return error

@@ -1,0 +1,155 @@
+"""What an operation is: one class, its static parameters as fields, its rules as methods.
+
+    class Scale(Linear):
+        factor: float
+        ...
+
+``Scale(2.0)`` is an instance: a primitive with its parameters. Instances are interned, so two with equal
+parameters are one object; that makes equality, hashing, common subexpressions and caches free.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from typing_extensions import Self, dataclass_transform
+
+from ..errors import MissingRuleError
+from .avals import ShapedArray
+
+__all__ = ["REGISTRY", "Linear", "Primitive"]
+
+REGISTRY: dict[str, type[Primitive]] = {}
+"""Every primitive by its name, which is how a printed or saved program names it."""
+
+
+class Linear:
+    """Stands in for the operand that a transpose rule is to produce a cotangent for."""
+
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: ShapedArray) -> None:
+        self.aval = aval
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.aval.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.aval.ndim
+
+    def __repr__(self) -> str:
+        return f"Linear({self.aval})"
+
+
+@dataclass_transform(frozen_default=True)
+class Primitive:
+    """The base of all operations. A subclass annotates its static parameters and defines its rules.
+
+    Rules. A primitive of one output (``multiple = False``) gives and gets that output, its tangent and
+    its cotangent bare; one of several gives and gets tuples. ``None`` as a tangent or cotangent is zero.
+
+    - ``impl(*inputs)``: the value, through NumPy functions that dispatch.
+    - ``abstract(*avals)``: the avals of the outputs, or an error that names what does not fit.
+    - ``jvp(primals, tangents, outputs)``: the tangents of the outputs.
+    - ``transpose(cts, inputs)``: for each input that is a :class:`Linear` placeholder its cotangent, else None.
+    - ``batch(size, inputs, batched)``: the outputs for a whole batch; batched inputs and all outputs carry the
+      batch as axis 0.
+    - ``vjp(cts, outputs, inputs, wanted)``: derived from ``jvp`` and ``transpose``; families give it directly.
+    - ``flops(inputs, outputs)``: floating-point operations, from avals.
+
+    A concrete class that lacks one of ``required`` is refused where it is defined. Abstract families are
+    declared with ``class Family(Primitive, family=True)``.
+    """
+
+    name: ClassVar[str]
+    fields: ClassVar[tuple[str, ...]] = ()
+    defaults: ClassVar[dict[str, Any]] = {}
+    multiple: ClassVar[bool] = False
+    """Several outputs: rules give and get tuples."""
+    effect: ClassVar[bool] = False
+    """Kept though nothing uses its outputs."""
+    stops: ClassVar[bool] = False
+    """No derivative flows through it, whatever its inputs."""
+    required: ClassVar[tuple[str, ...]] = ("impl", "abstract", "jvp", "batch")
+
+    _interned: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Primitive]] = weakref.WeakValueDictionary()
+
+    def __init_subclass__(cls, family: bool = False, name: str | None = None) -> None:
+        own = [key for key, kind in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(kind)]
+        cls.fields = tuple(dict.fromkeys(cls.fields + tuple(own)))
+        cls.defaults = cls.defaults | {key: vars(cls)[key] for key in own if key in vars(cls)}
+        if family:
+            return
+        cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        missing = [rule for rule in cls.required if not hasattr(cls, rule)]
+        if missing:
+            raise MissingRuleError(
+                f"Primitive: a primitive must define its rules; {cls.__name__} lacks {', '.join(missing)}. "
+                f"Define {'it' if len(missing) == 1 else 'them'} in the class, or derive it from a family."
+            )
+        known = REGISTRY.get(cls.name)
+        if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise MissingRuleError(
+                f"Primitive: a name must be used once; {cls.name!r} is {known.__module__}.{known.__qualname__}. "
+                "Give the class another name."
+            )
+        REGISTRY[cls.name] = cls
+
+    def __new__(cls, *values: Any, **named: Any) -> Self:
+        if named or len(values) != len(cls.fields):
+            values = cls._complete(values, named)
+        key = (cls, values, tuple(map(type, values)))
+        found = Primitive._interned.get(key)
+        if found is None:
+            found = object.__new__(cls)
+            vars(found).update(zip(cls.fields, values, strict=True))
+            found = Primitive._interned.setdefault(key, found)
+        return found  # type: ignore[return-value]
+
+    @classmethod
+    def _complete(cls, values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+        given = dict(zip(cls.fields, values, strict=False))
+        wrong = [key for key in named if key not in cls.fields or key in given]
+        if wrong or len(values) > len(cls.fields):
+            raise TypeError(f"{cls.__name__}: parameters must be {cls.fields}; got {values} and {named}.")
+        given = {**cls.defaults, **given, **named}
+        missing = [key for key in cls.fields if key not in given]
+        if missing:
+            raise TypeError(f"{cls.__name__}: parameters must all be given; {', '.join(missing)} is missing.")
+        return tuple(given[key] for key in cls.fields)
+
+    def __setattr__(self, key: str, value: object) -> None:
+        raise AttributeError(f"{self.name}: a primitive is immutable; got {key} = {value!r}. Make another instance.")
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The static parameters by name."""
+        return {key: getattr(self, key) for key in self.fields}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.params.items())})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(self.params.values())
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        """Estimate the floating-point operations of one evaluation: one for each output element."""
+        return sum(aval.size for aval in outputs)
+
+    def transpose(self, cts: Any, inputs: Sequence[Any]) -> Sequence[Any]:
+        """Refuse: a primitive that is not linear has no transpose."""
+        raise MissingRuleError(
+            f"{self.name}: transposition needs a linear operation, or a transpose rule; {self.name} has none. "
+            "Define transpose(cts, inputs) in its class, or write its jvp with linear primitives only."
+        )

@@ -1,0 +1,375 @@
+"""Sums, products, quotients, powers, absolute value and sign."""
+
+from __future__ import annotations
+
+import operator as python
+from typing import Any
+
+import numpy as np
+
+from ..ir import ShapedArray, aval_of
+from ..tracing import Tracer, implements, method, operator
+from .families import Array, Binary, Predicate, Unary, elementwise
+from .promotion import apply_elementwise
+
+__all__ = [
+    "absolute",
+    "add",
+    "copysign",
+    "divide",
+    "floor_divide",
+    "heaviside",
+    "hypot",
+    "integer_pow",
+    "multiply",
+    "negative",
+    "nextafter",
+    "positive",
+    "power",
+    "reciprocal",
+    "remainder",
+    "sign",
+    "square",
+    "subtract",
+]
+
+
+class Neg(Unary):
+    """-x."""
+
+    ufunc = np.negative
+    impl = python.neg
+    linear = (0,)
+
+    def scale_x(self, t: Array, x: Array, y: Array) -> Array:
+        return -t
+
+
+class Positive(Unary):
+    """+x."""
+
+    ufunc = np.positive
+    impl = python.pos
+    linear = (0,)
+
+    def scale_x(self, t: Array, x: Array, y: Array) -> Array:
+        return t
+
+
+class Add(Binary):
+    """x + y."""
+
+    ufunc = np.add
+    impl = python.add
+    linear = (0, 1)
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t
+
+
+class Sub(Binary):
+    """x - y."""
+
+    ufunc = np.subtract
+    impl = python.sub
+    linear = (0, 1)
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return -t
+
+
+class Mul(Binary):
+    """x * y."""
+
+    ufunc = np.multiply
+    impl = python.mul
+    linear = (0, 1)
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * y
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * x
+
+
+class Div(Binary):
+    """x / y."""
+
+    ufunc = np.true_divide
+    impl = python.truediv
+    linear = (0,)
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t / y
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return -(t / y * z)
+
+
+class FloorDivide(Predicate):
+    """The largest integer not above x / y; piecewise constant."""
+
+    ufunc = np.floor_divide
+    impl = python.floordiv
+
+
+class Rem(Binary):
+    """x - y * floor(x / y), with the sign of y (NumPy's ``%``)."""
+
+    ufunc = np.remainder
+    impl = python.mod
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return -t * np.floor_divide(x, y)
+
+
+class Fmod(Binary):
+    """x - y * trunc(x / y), with the sign of x."""
+
+    ufunc = np.fmod
+    impl = np.fmod
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return -t * np.trunc(x / y)
+
+
+class Pow(Binary):
+    """x ** y. The derivative in y is 0 at x = 0, as the limit from the right is for y > 0."""
+
+    ufunc = np.power
+    impl = python.pow
+    weight = 20
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        zero = y == 0
+        return t * np.where(zero, 0, y * np.power(x, np.where(zero, 1, y - 1)))
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        zero = x == 0
+        return t * np.where(zero, 0, np.log(np.where(zero, 1, x)) * z)
+
+
+class IntegerPow(Unary):
+    """x ** y for an integer y that is written into the program; no logarithm is taken."""
+
+    ufunc = np.positive
+    y: int
+
+    def impl(self, x: Array) -> Array:
+        return x**self.y
+
+    def abstract(self, *avals: ShapedArray) -> ShapedArray:
+        return avals[0]
+
+    def scale_x(self, t: Array, x: Array, y: Array) -> Array:
+        if self.y == 0:
+            return t * 0
+        if self.y == 1:
+            return t
+        return t * (self.y * (x if self.y == 2 else x ** (self.y - 1)))
+
+
+class Square(Unary):
+    """x * x."""
+
+    ufunc = np.square
+    impl = np.square
+
+    def derivative(self, x: Array, y: Array) -> Array:
+        return 2 * x
+
+
+class Reciprocal(Unary):
+    """1 / x."""
+
+    ufunc = np.reciprocal
+    impl = np.reciprocal
+
+    def derivative(self, x: Array, y: Array) -> Array:
+        return -(y * y)
+
+
+class Abs(Unary):
+    """|x| of a real x. At 0 the derivative is 0, midway between those at either side."""
+
+    ufunc = np.absolute
+    impl = np.absolute
+
+    def derivative(self, x: Array, y: Array) -> Array:
+        return np.sign(x)
+
+
+class ComplexAbs(Unary):
+    """|z| of a complex z: d|z| = Re(conj(z / |z|) dz); 0 at z = 0."""
+
+    ufunc = np.absolute
+    impl = np.absolute
+
+    def scale_x(self, t: Array, x: Array, y: Array) -> Array:
+        raise AssertionError("this is a bug in autotrace: |z| is not complex-linear")
+
+    def jvp(self, primals: Any, tangents: Any, output: Array) -> Array:
+        return np.real(np.conj(np.sign(primals[0])) * tangents[0])
+
+    def vjp(self, ct: Array, output: Array, inputs: Any, wanted: Any) -> tuple[Array]:
+        return (np.conj(np.sign(inputs[0])) * ct,)
+
+
+class Sign(Predicate):
+    """-1, 0 or 1 of a real x; piecewise constant."""
+
+    ufunc = np.sign
+    impl = np.sign
+
+
+class ComplexSign(Unary):
+    """z / |z| of a complex z, 0 at 0 (NumPy 2's convention)."""
+
+    ufunc = np.sign
+    impl = np.sign
+
+    def scale_x(self, t: Array, x: Array, y: Array) -> Array:
+        raise AssertionError("this is a bug in autotrace: sign(z) is not complex-linear")
+
+    def jvp(self, primals: Any, tangents: Any, output: Array) -> Array:
+        size = np.abs(primals[0])
+        size = np.where(size == 0, 1, size)
+        return 1j * output * (np.imag(np.conj(output) * tangents[0]) / size)
+
+    def vjp(self, ct: Array, output: Array, inputs: Any, wanted: Any) -> tuple[Array]:
+        size = np.abs(inputs[0])
+        size = np.where(size == 0, 1, size)
+        return (-1j * np.conj(output) * (np.real(1j * output * ct) / size),)
+
+
+class Hypot(Binary):
+    """sqrt(x^2 + y^2); the derivative at the origin is 0."""
+
+    ufunc = np.hypot
+    impl = np.hypot
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * (x / np.where(z == 0, 1, z))
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * (y / np.where(z == 0, 1, z))
+
+
+class Copysign(Binary):
+    """|x| with the sign of y."""
+
+    ufunc = np.copysign
+    impl = np.copysign
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * (np.sign(x) * np.copysign(1.0, y).astype(x.dtype))
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * np.zeros((), y.dtype)[()]
+
+
+class Heaviside(Binary):
+    """0 below 0, ``y`` at 0, 1 above."""
+
+    ufunc = np.heaviside
+    impl = np.heaviside
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * np.zeros((), x.dtype)[()]
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return np.where(x == 0, t, 0)
+
+
+class Nextafter(Predicate):
+    """The next number after x towards y: rounding, so the derivative is that of no function and taken as zero."""
+
+    ufunc = np.nextafter
+    impl = np.nextafter
+
+
+negative = elementwise(Neg(), operators=("__neg__", None))
+positive = elementwise(Positive(), operators=("__pos__", None))
+add = elementwise(Add(), operators=("__add__", "__radd__"))
+subtract = elementwise(Sub(), operators=("__sub__", "__rsub__"))
+multiply = elementwise(Mul(), operators=("__mul__", "__rmul__"))
+divide = elementwise(Div(), operators=("__truediv__", "__rtruediv__"))
+floor_divide = elementwise(FloorDivide(), operators=("__floordiv__", "__rfloordiv__"))
+remainder = elementwise(Rem(), operators=("__mod__", "__rmod__"))
+fmod = elementwise(Fmod())
+square = elementwise(Square())
+reciprocal = elementwise(Reciprocal())
+hypot = elementwise(Hypot())
+copysign = elementwise(Copysign())
+heaviside = elementwise(Heaviside())
+nextafter = elementwise(Nextafter())
+
+
+@implements(np.power)
+def power(x: Any, y: Any) -> Array:
+    """x ** y elementwise; an integer ``y`` that is a plain number becomes part of the program."""
+    return _power(x, y, keep_weak=False)
+
+
+@operator("__pow__", "__rpow__")
+def _power_operator(x: Any, y: Any) -> Array:
+    return _power(x, y, keep_weak=True)
+
+
+def _power(x: Any, y: Any, keep_weak: bool) -> Array:
+    if type(x) is Tracer and isinstance(y, int | float | np.integer | np.floating) and y == int_or_nan(y):
+        inexact_exponent = isinstance(y, float | np.floating)
+        if x.aval.inexact and (isinstance(y, int | float) or np.result_type(x.dtype, y.dtype) == x.dtype):
+            return apply_elementwise(IntegerPow(int(y)), (x,), keep_weak)
+        if not x.aval.inexact and not inexact_exponent and isinstance(y, int) and x.dtype != np.bool_:
+            return apply_elementwise(IntegerPow(int(y)), (x,), keep_weak)
+    return apply_elementwise(Pow(), (x, y), keep_weak)
+
+
+def int_or_nan(y: Any) -> Any:
+    """Return ``y`` truncated to an integer; NaN where it is not finite."""
+    return int(y) if np.isfinite(y) else np.nan
+
+
+def integer_pow(x: Any, y: int) -> Array:
+    """x ** y for an integer ``y``."""
+    return apply_elementwise(IntegerPow(y), (x,))
+
+
+def _by_kind(real: Any, complex_: Any) -> Any:
+    """Choose the primitive of real or of complex operands."""
+
+    def function(x: Any) -> Array:
+        dtype = x.dtype if hasattr(x, "dtype") else aval_of(x).dtype if isinstance(x, int | float | complex) else None
+        return apply_elementwise(complex_ if dtype is not None and dtype.kind == "c" else real, (x,))
+
+    return function
+
+
+absolute = operator("__abs__")(implements(np.absolute)(_by_kind(Abs(), ComplexAbs())))
+fabs = implements(np.fabs)(_by_kind(Abs(), ComplexAbs()))
+sign = implements(np.sign)(_by_kind(Sign(), ComplexSign()))
+
+
+@operator("__divmod__", "__rdivmod__")
+@implements(np.divmod)
+def divmod_(x: Any, y: Any) -> tuple[Array, Array]:
+    """Return ``(x // y, x % y)``."""
+    return floor_divide(x, y), remainder(x, y)
+
+
+@method("conj", "conjugate")
+def _conj(x: Any) -> Array:
+    return np.conj(x)

@@ -1,0 +1,333 @@
+"""Comparisons, logic, rounding, and the choices that rest on them: where, maximum, minimum, clip.
+
+Conventions at ties: equal operands of a maximum or minimum share the derivative equally.
+"""
+
+from __future__ import annotations
+
+import operator as python
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..ir import ShapedArray
+from ..tracing import implements
+from .families import Array, Binary, Elementwise, Predicate, elementwise
+from .promotion import apply_elementwise
+
+__all__ = ["select"]
+
+
+class Eq(Predicate):
+    """x == y."""
+
+    ufunc = np.equal
+    impl = python.eq
+
+
+class Ne(Predicate):
+    """x != y."""
+
+    ufunc = np.not_equal
+    impl = python.ne
+
+
+class Lt(Predicate):
+    """x < y."""
+
+    ufunc = np.less
+    impl = python.lt
+
+
+class Le(Predicate):
+    """x <= y."""
+
+    ufunc = np.less_equal
+    impl = python.le
+
+
+class Gt(Predicate):
+    """x > y."""
+
+    ufunc = np.greater
+    impl = python.gt
+
+
+class Ge(Predicate):
+    """x >= y."""
+
+    ufunc = np.greater_equal
+    impl = python.ge
+
+
+class And(Predicate):
+    """Bitwise and; of booleans, the logical one."""
+
+    ufunc = np.bitwise_and
+    impl = python.and_
+
+
+class Or(Predicate):
+    """Bitwise or; of booleans, the logical one."""
+
+    ufunc = np.bitwise_or
+    impl = python.or_
+
+
+class Xor(Predicate):
+    """Bitwise exclusive or; of booleans, the logical one."""
+
+    ufunc = np.bitwise_xor
+    impl = python.xor
+
+
+class Not(Predicate):
+    """Bitwise not; of booleans, the logical one."""
+
+    ufunc = np.invert
+    impl = python.invert
+
+
+class ShiftLeft(Predicate):
+    """x * 2^y of integers."""
+
+    ufunc = np.left_shift
+    impl = python.lshift
+
+
+class ShiftRight(Predicate):
+    """x // 2^y of integers."""
+
+    ufunc = np.right_shift
+    impl = python.rshift
+
+
+class LogicalAnd(Predicate):
+    """Truth of both."""
+
+    ufunc = np.logical_and
+    impl = np.logical_and
+
+
+class LogicalOr(Predicate):
+    """Truth of either."""
+
+    ufunc = np.logical_or
+    impl = np.logical_or
+
+
+class LogicalXor(Predicate):
+    """Truth of exactly one."""
+
+    ufunc = np.logical_xor
+    impl = np.logical_xor
+
+
+class LogicalNot(Predicate):
+    """Untruth."""
+
+    ufunc = np.logical_not
+    impl = np.logical_not
+
+
+class Isnan(Predicate):
+    """Not a number?"""
+
+    ufunc = np.isnan
+    impl = np.isnan
+
+
+class Isinf(Predicate):
+    """Infinite?"""
+
+    ufunc = np.isinf
+    impl = np.isinf
+
+
+class Isfinite(Predicate):
+    """Finite?"""
+
+    ufunc = np.isfinite
+    impl = np.isfinite
+
+
+class Signbit(Predicate):
+    """Negative, -0.0 included?"""
+
+    ufunc = np.signbit
+    impl = np.signbit
+
+
+class Floor(Predicate):
+    """The largest integer not above x."""
+
+    ufunc = np.floor
+    impl = np.floor
+
+
+class Ceil(Predicate):
+    """The smallest integer not below x."""
+
+    ufunc = np.ceil
+    impl = np.ceil
+
+
+class Trunc(Predicate):
+    """The integer part."""
+
+    ufunc = np.trunc
+    impl = np.trunc
+
+
+class Rint(Predicate):
+    """The nearest integer, ties to even."""
+
+    ufunc = np.rint
+    impl = np.rint
+
+
+class Max(Binary):
+    """The larger operand, NaN if either is; a tie shares the derivative equally."""
+
+    ufunc = np.maximum
+    impl = np.maximum
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * _share(x, y, z)
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * _share(y, x, z)
+
+
+class Min(Binary):
+    """The smaller operand, NaN if either is; a tie shares the derivative equally."""
+
+    ufunc = np.minimum
+    impl = np.minimum
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * _share(x, y, z)
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * _share(y, x, z)
+
+
+class Fmax(Max, name="fmax"):
+    """The larger operand, ignoring NaN where it can."""
+
+    ufunc = np.fmax
+    impl = np.fmax
+
+
+class Fmin(Min, name="fmin"):
+    """The smaller operand, ignoring NaN where it can."""
+
+    ufunc = np.fmin
+    impl = np.fmin
+
+
+def _share(x: Array, y: Array, z: Array) -> Array:
+    """The part of the derivative that goes to x: 1 if it was chosen, 1/2 if both were. NaN was chosen too."""
+    chosen = (x == z) | ((x != x) & (z != z))
+    other = (y == z) | ((y != y) & (z != z))
+    return np.where(chosen, np.where(other, 0.5, 1.0), 0.0).astype(z.dtype)
+
+
+class Select(Elementwise):
+    """x where the condition holds, else y."""
+
+    ufunc: ClassVar[Any] = None
+    linear = (1, 2)
+    scales = ("scale_condition", "scale_x", "scale_y")
+
+    def impl(self, condition: Array, x: Array, y: Array) -> Array:
+        return np.where(condition, x, y)[()]
+
+    def operand_dtypes(self, avals: Any) -> tuple[np.dtype[Any], ...]:
+        _, x, y = avals
+        weak = [a.dtype.type(0).item() if a.weak_type else a.dtype for a in (x, y)]
+        dtype = x.dtype if x.weak_type and x.dtype == y.dtype else np.result_type(*weak)
+        return np.dtype(np.bool_), dtype, dtype
+
+    def abstract(self, *avals: ShapedArray) -> ShapedArray:
+        condition, x, y = avals
+        shape = next((aval.shape for aval in avals if aval.ndim), ())
+        if any(aval.ndim and aval.shape != shape for aval in avals) or x.dtype != y.dtype or condition.dtype != bool:
+            raise TypeError(f"select: operands must be bool and two of one dtype, equal shapes or rank 0; got {avals}.")
+        return ShapedArray(shape, x.dtype)
+
+    def scale_condition(self, t: Array, condition: Array, x: Array, y: Array, z: Array) -> Array:
+        raise AssertionError("this is a bug in autotrace: a condition carries no derivative")
+
+    def scale_x(self, t: Array, condition: Array, x: Array, y: Array, z: Array) -> Array:
+        return np.where(condition, t, np.zeros((), t.dtype)[()])
+
+    def scale_y(self, t: Array, condition: Array, x: Array, y: Array, z: Array) -> Array:
+        return np.where(condition, np.zeros((), t.dtype)[()], t)
+
+
+equal = elementwise(Eq(), operators=("__eq__", None))
+not_equal = elementwise(Ne(), operators=("__ne__", None))
+less = elementwise(Lt(), operators=("__lt__", None))
+less_equal = elementwise(Le(), operators=("__le__", None))
+greater = elementwise(Gt(), operators=("__gt__", None))
+greater_equal = elementwise(Ge(), operators=("__ge__", None))
+bitwise_and = elementwise(And(), operators=("__and__", "__rand__"))
+bitwise_or = elementwise(Or(), operators=("__or__", "__ror__"))
+bitwise_xor = elementwise(Xor(), operators=("__xor__", "__rxor__"))
+invert = elementwise(Not(), operators=("__invert__", None))
+left_shift = elementwise(ShiftLeft(), operators=("__lshift__", "__rlshift__"))
+right_shift = elementwise(ShiftRight(), operators=("__rshift__", "__rrshift__"))
+logical_and = elementwise(LogicalAnd())
+logical_or = elementwise(LogicalOr())
+logical_xor = elementwise(LogicalXor())
+logical_not = elementwise(LogicalNot())
+isnan = elementwise(Isnan())
+isinf = elementwise(Isinf())
+isfinite = elementwise(Isfinite())
+signbit = elementwise(Signbit())
+floor = elementwise(Floor(), operators=("__floor__", None))
+ceil = elementwise(Ceil(), operators=("__ceil__", None))
+trunc = elementwise(Trunc(), np.trunc, np.fix)
+rint = elementwise(Rint())
+maximum = elementwise(Max())
+minimum = elementwise(Min())
+fmax = elementwise(Fmax())
+fmin = elementwise(Fmin())
+
+
+def select(condition: Any, x: Any, y: Any) -> Array:
+    """x where ``condition`` holds, else y, broadcast and promoted as NumPy does."""
+    return apply_elementwise(Select(), (condition, x, y))
+
+
+@implements(np.where)
+def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """x where ``condition`` holds, else y; with the condition alone, the indices where it holds."""
+    if x is None and y is None:
+        return np.nonzero(condition)
+    if not hasattr(condition, "dtype") or condition.dtype != np.bool_:
+        condition = np.not_equal(condition, 0)
+    return select(condition, x, y)
+
+
+@implements(np.clip)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Array:
+    """a limited to [a_min, a_max]; at an edge half of the derivative passes (a tie of a maximum).
+
+    Raises ``ValueError`` if a limit is given under both of its names.
+    """
+    low, high = (_one_of(u, v) for u, v in ((a_min, min), (a_max, max)))
+    if low is not None:
+        a = np.maximum(a, low)
+    if high is not None:
+        a = np.minimum(a, high)
+    return a
+
+
+def _one_of(u: Any, v: Any) -> Any:
+    if u is not None and v is not None:
+        raise ValueError("clip: a limit must be given once; got both a_min/a_max and min/max. Drop one of them.")
+    return v if u is None else u
+
+

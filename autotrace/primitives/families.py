@@ -1,0 +1,181 @@
+"""Families of primitives: what can be derived is derived here, once.
+
+A sine is its ufunc and its derivative; a transposition is its value and its transpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..ir import Linear, Primitive, ShapedArray
+from ..tracing import bind, here, implements, operator
+from .promotion import apply_elementwise, broadcast_to, unbroadcast
+
+__all__ = ["Array", "Binary", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise"]
+
+Array = Any
+
+
+class Elementwise(Primitive, family=True):
+    """Works on each element: the Jacobian is diagonal.
+
+    So one formula per operand serves both directions: ``scale_i(t, *inputs, output)`` is the partial
+    derivative times ``t``, be it a tangent or a cotangent. ``linear`` lists the operands in which the
+    operation is linear; for those ``scale_i`` may use neither that operand nor the output.
+    """
+
+    ufunc: ClassVar[Any]
+    """NumPy's function, which decides the dtypes."""
+    linear: ClassVar[tuple[int, ...]] = ()
+    scales: ClassVar[tuple[str, ...]]
+    """The names of the methods that scale by the derivative, one for each operand."""
+    weight: ClassVar[int] = 1
+    """Floating-point operations for one element."""
+
+    def operand_dtypes(self, avals: Sequence[ShapedArray]) -> tuple[np.dtype[Any], ...]:
+        """Return the dtypes that NumPy's loop takes for operands of these avals."""
+        asked: list[Any] = [type(aval.dtype.type(0).item()) if aval.weak_type else aval.dtype for aval in avals]
+        if all(aval.weak_type for aval in avals):
+            asked = [aval.dtype for aval in avals]
+        try:
+            return tuple(self.ufunc.resolve_dtypes((*asked, *[None] * self.ufunc.nout))[: len(avals)])
+        except TypeError as error:
+            raise TypeError(f"{self.name}: {error}{here()}. Convert the operands first.") from None
+
+    def abstract(self, *avals: ShapedArray) -> ShapedArray:
+        shape = next((aval.shape for aval in avals if aval.ndim), ())
+        if any(aval.ndim and aval.shape != shape for aval in avals):
+            raise TypeError(
+                f"{self.name}: operands must have equal shapes or rank 0; got {', '.join(map(str, avals))}{here()}. "
+                "Broadcast them first."
+            )
+        dtypes = self.ufunc.resolve_dtypes((*[aval.dtype for aval in avals], *[None] * self.ufunc.nout))
+        if any(aval.dtype != dtype for aval, dtype in zip(avals, dtypes, strict=False)):
+            raise TypeError(
+                f"{self.name}: operands must have dtypes {dtypes[: len(avals)]}; got {', '.join(map(str, avals))}"
+                f"{here()}. Convert them first."
+            )
+        return ShapedArray(shape, dtypes[len(avals)])
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        total: Array = None
+        for scale, t in zip(self.scales, tangents, strict=True):
+            if t is not None:
+                term = getattr(self, scale)(t, *primals, output)
+                total = term if total is None else total + term
+        return total if total is None or total.ndim == output.ndim else broadcast_to(total, output.shape)
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+        cts: list[Array] = []
+        for scale, x, want in zip(self.scales, inputs, wanted, strict=True):
+            if want:
+                c = getattr(self, scale)(ct, *inputs, output)
+                cts.append(c if c.ndim == x.ndim else unbroadcast(c, x.shape))
+            else:
+                cts.append(None)
+        return cts
+
+    def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
+        unknown = [i for i, x in enumerate(inputs) if type(x) is Linear]
+        if not set(unknown) <= set(self.linear):
+            return super().transpose(ct, inputs)
+        cts: list[Array] = [None] * len(inputs)
+        for i in unknown:
+            cts[i] = unbroadcast(getattr(self, self.scales[i])(ct, *inputs, None), inputs[i].shape)
+        return cts
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        rank = max(x.ndim - b for x, b in zip(inputs, batched, strict=True))
+        return apply_elementwise(self, tuple([_align(x, b, rank) for x, b in zip(inputs, batched, strict=True)]))
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return self.weight * outputs[0].size
+
+
+def _align(x: Array, batched: bool, rank: int) -> Array:
+    """Give a batched operand the rank that the others have, so that its batch axis stays in front."""
+    if not batched or x.ndim == rank + 1:
+        return x
+    return x.reshape((x.shape[0], *(1,) * (rank + 1 - x.ndim), *x.shape[1:]))
+
+
+class Unary(Elementwise, family=True):
+    """One operand. ``derivative(x, y)`` at x, where y is the value, is enough."""
+
+    scales: ClassVar[tuple[str, ...]] = ("scale_x",)
+    required: ClassVar[tuple[str, ...]] = (*Primitive.required, "scale_x")
+
+    derivative: ClassVar[Callable[..., Array]]
+
+    def __init_subclass__(cls, family: bool = False, name: str | None = None) -> None:
+        if "derivative" in vars(cls) and "scale_x" not in vars(cls):
+            cls.scale_x = _scale_by_derivative  # type: ignore[attr-defined]
+        super().__init_subclass__(family=family, name=name)
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Array]:
+        return (self.scale_x(ct, inputs[0], output),)  # type: ignore[attr-defined]
+
+
+def _scale_by_derivative(self: Any, t: Array, x: Array, y: Array) -> Array:
+    return t * self.derivative(x, y)
+
+
+class Binary(Elementwise, family=True):
+    """Two operands: ``scale_x(t, x, y, z)`` and ``scale_y(t, x, y, z)``, where z is the value."""
+
+    scales: ClassVar[tuple[str, ...]] = ("scale_x", "scale_y")
+    required: ClassVar[tuple[str, ...]] = (*Primitive.required, "scale_x", "scale_y")
+
+
+class Predicate(Elementwise, family=True):
+    """Elementwise and piecewise constant (comparisons, rounding, logic): the derivative is zero."""
+
+    stops: ClassVar[bool] = True
+    scales: ClassVar[tuple[str, ...]] = ()
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> None:
+        return None
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[None]:
+        return [None] * len(inputs)
+
+
+class LinearMap(Primitive, family=True):
+    """Linear in its one operand: the value and the transpose give both derivatives."""
+
+    required: ClassVar[tuple[str, ...]] = ("impl", "abstract", "transpose", "batch")
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        return bind(self, tangents[0])
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+        return self.transpose(ct, (Linear(_aval(inputs[0])),))
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 0
+
+
+def _aval(x: Array) -> ShapedArray:
+    return x.aval if hasattr(x, "aval") else ShapedArray(x.shape, x.dtype)
+
+
+def elementwise(
+    primitive: Elementwise, *numpy_names: Any, operators: tuple[str, str | None] | None = None
+) -> Callable[..., Array]:
+    """Make the public function of an elementwise primitive and let NumPy's own (``numpy_names``) call it."""
+
+    def function(*args: Any) -> Array:
+        return apply_elementwise(primitive, args)
+
+    function.__name__ = function.__qualname__ = primitive.name
+    function.__doc__ = type(primitive).__doc__
+    if operators is not None:
+
+        def python_operator(*args: Any) -> Array:
+            return apply_elementwise(primitive, args, keep_weak=True)
+
+        operator(*operators)(python_operator)
+    return implements(*(numpy_names or (primitive.ufunc,)))(function)

@@ -1,0 +1,182 @@
+"""Dtypes and shapes made equal: the two primitives that do it, and the plan for a list of operands.
+
+Operands of an elementwise equation have equal shapes or rank 0, and the dtypes that NumPy's own loop takes.
+What NumPy does silently is written into the program here, once, as ``convert`` and ``broadcast``; so no
+rule of any primitive has to think of promotion or to undo a broadcast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..ir import Atom, Literal, Primitive, ShapedArray, is_inexact
+from ..tracing import SCALAR_AVALS, Trace, Tracer, as_operand, bind, here, innermost
+
+__all__ = ["Broadcast", "Convert", "apply_elementwise", "broadcast_to", "convert", "unbroadcast"]
+
+Array = Any
+
+
+class Convert(Primitive):
+    """The values of ``x`` in another dtype. Linear between inexact dtypes; to a real dtype it takes the real part."""
+
+    dtype: np.dtype[Any]
+
+    def impl(self, x: Array) -> Array:
+        if self.dtype.kind != "c" and x.dtype.kind == "c":
+            x = x.real
+        return x.astype(self.dtype)
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        return x.update(dtype=self.dtype)
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        return bind(self, tangents[0]) if is_inexact(self.dtype) else None
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Array]:
+        return (convert(ct, inputs[0].dtype) if is_inexact(self.dtype) else None,)
+
+    def transpose(self, ct: Array, inputs: Sequence[Any]) -> tuple[Array]:
+        return (convert(ct, inputs[0].aval.dtype),)
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        return bind(self, *inputs)
+
+
+def convert(x: Array, dtype: Any) -> Array:
+    """Return ``x`` as an array of ``dtype``; no equation if it is one."""
+    return x if x.dtype == dtype else bind(Convert(np.dtype(dtype)), x)
+
+
+class Broadcast(Primitive):
+    """``x`` repeated to ``shape`` by NumPy's rule (trailing axes meet; length 1 stretches). Transpose: a sum."""
+
+    shape: tuple[int, ...]
+
+    def impl(self, x: Array) -> Array:
+        return np.broadcast_to(x, self.shape)
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        if np.broadcast_shapes(x.shape, self.shape) != self.shape:
+            raise ValueError(f"broadcast: the operand must broadcast to {self.shape}; got {x}{here()}.")
+        return x.update(shape=self.shape)
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        return bind(self, tangents[0])
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Array]:
+        return (unbroadcast(ct, inputs[0].shape),)
+
+    def transpose(self, ct: Array, inputs: Sequence[Any]) -> tuple[Array]:
+        return (unbroadcast(ct, inputs[0].shape),)
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        (x,) = inputs
+        new_axes = (1,) * (len(self.shape) + 1 - x.ndim)
+        return broadcast_to(x.reshape((size, *new_axes, *x.shape[1:])), (size, *self.shape))
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 0
+
+
+def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:
+    """Return ``x`` broadcast to ``shape``; no equation if it has that shape."""
+    return x if x.shape == shape else bind(Broadcast(shape), x)
+
+
+def unbroadcast(x: Array, shape: tuple[int, ...]) -> Array:
+    """Sum ``x`` down to ``shape``: the transpose of a broadcast from ``shape`` to ``x.shape``."""
+    if x.shape == shape:
+        return x
+    if shape == ():
+        return x.sum()
+    extra = x.ndim - len(shape)
+    stretched = [i + extra for i, n in enumerate(shape) if n == 1 and x.shape[i + extra] != 1]
+    x = x.sum(axis=(*range(extra), *stretched))
+    return x if x.shape == shape else x.reshape(shape)
+
+
+class _Plan(NamedTuple):
+    """How operands of given avals become operands of one equation."""
+
+    steps: tuple[tuple[np.dtype[Any] | None, tuple[int, ...] | None], ...] | None
+    """For each operand the dtype and the shape to bring it to; None if all fit as they are."""
+    out: ShapedArray
+
+
+_plans: dict[tuple[Any, ...], _Plan] = {}
+_PLAN_LIMIT = 100_000
+
+
+def apply_elementwise(primitive: Any, args: tuple[Any, ...], keep_weak: bool = False) -> Array:
+    """Apply an elementwise primitive to any operands that NumPy's function would take.
+
+    Python's own operators keep weak typing (``2.0 * 3.0`` adapts), NumPy's functions end it: ``keep_weak``.
+    """
+    trace = innermost(args)
+    if trace is None:
+        args = tuple([x if type(x) in _DIRECT else as_operand(x) for x in args])
+        trace = innermost(args)
+        if trace is None:
+            return primitive.impl(*args)
+    atoms = tuple([
+        x._var if type(x) is Tracer and x._trace is trace else trace.atom(x if type(x) in _DIRECT else as_operand(x))
+        for x in args
+    ])
+    key = (primitive, *[atom.aval for atom in atoms])
+    plan = _plans.get(key)
+    if plan is None:
+        plan = _make_plan(key)
+    if plan.steps is not None:
+        atoms = tuple([_fit(trace, atom, *step) for atom, step in zip(atoms, plan.steps, strict=True)])
+    result = trace.append(primitive, atoms, plan.out)
+    if plan.out.weak_type and not keep_weak:
+        result._var.aval = plan.out.strong()
+    return result
+
+
+_DIRECT = frozenset({Tracer, np.float64, *SCALAR_AVALS})
+
+
+def _make_plan(key: tuple[Any, ...]) -> _Plan:
+    primitive, *avals = key
+    try:
+        shape = np.broadcast_shapes(*[aval.shape for aval in avals])
+    except ValueError:
+        raise ValueError(
+            f"{primitive.name}: operands could not be broadcast together with shapes "
+            f"{' '.join(str(aval.shape) for aval in avals)}{here()}. Reshape one of them."
+        ) from None
+    targets = [
+        ShapedArray(shape if aval.ndim else (), dtype)
+        for aval, dtype in zip(avals, primitive.operand_dtypes(avals), strict=True)
+    ]
+    steps = tuple(
+        (target.dtype if target.dtype != aval.dtype or aval.weak_type else None,
+         target.shape if target.shape != aval.shape else None)
+        for aval, target in zip(avals, targets, strict=True)
+    )
+    out = primitive.abstract(*targets)
+    if all(aval.weak_type or aval.dtype == np.bool_ for aval in avals) and any(aval.weak_type for aval in avals):
+        out = ShapedArray(out.shape, out.dtype, out.dtype != np.bool_)
+    if len(_plans) >= _PLAN_LIMIT:
+        _plans.clear()
+    plan = _plans[key] = _Plan(steps if any(part is not None for step in steps for part in step) else None, out)
+    return plan
+
+
+def _fit(trace: Trace, atom: Atom, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | None) -> Atom:
+    """Bring one operand to the dtype and shape that its equation needs; literals are converted at once."""
+    if dtype is not None:
+        if type(atom) is Literal:
+            return Literal(np.asarray(atom.value, dtype)[()], ShapedArray((), dtype))
+        if dtype != atom.aval.dtype:
+            atom = trace.record(Convert(dtype), (atom,))._var
+    if shape is not None:
+        atom = trace.record(Broadcast(shape), (atom,))._var
+    return atom
+
+

@@ -1,0 +1,381 @@
+"""Sums, products, extrema and counts along axes; cumulative sums and products.
+
+A reduction equation drops its axes; ``keepdims``, ``where`` and ``initial`` are spelled out around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
+
+from ..ir import Primitive, ShapedArray
+from ..tracing import UFUNC_METHODS, as_operand, bind, here, implements, method
+from .families import Array, LinearMap
+from .promotion import broadcast_to, convert
+
+__all__ = ["Reduction", "argmax", "argmin", "cumprod", "cumsum", "max", "min", "prod", "sum"]
+
+
+class Reduction(Primitive, family=True):
+    """Drops ``axes`` (ascending, not negative)."""
+
+    axes: tuple[int, ...]
+
+    reduce: ClassVar[Callable[..., Array]]
+
+    def impl(self, x: Array) -> Array:
+        return type(self).reduce(x, axis=self.axes)
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        return x.update(shape=tuple(n for i, n in enumerate(x.shape) if i not in self.axes))
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        return bind(type(self)(tuple(axis + 1 for axis in self.axes)), *inputs)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return inputs[0].size
+
+    def spread(self, y: Array, shape: tuple[int, ...]) -> Array:
+        """Give a reduced array back the axes of an operand of ``shape``."""
+        kept = tuple(1 if i in self.axes else n for i, n in enumerate(shape))
+        return broadcast_to(y.reshape(kept), shape)
+
+
+class ReduceSum(Reduction, LinearMap):
+    """The sum along ``axes``."""
+
+    reduce = np.add.reduce
+
+    def transpose(self, ct: Array, inputs: Sequence[Any]) -> tuple[Array]:
+        return (self.spread(ct, inputs[0].shape),)
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Array]:
+        return (self.spread(ct, inputs[0].shape),)
+
+
+class _Extremum(Reduction, family=True):
+    """The derivative is shared equally among the elements that attain the extremum."""
+
+    def _shares(self, x: Array, y: Array) -> Array:
+        whole = self.spread(y, x.shape)
+        attains = ((x == whole) | ((x != x) & (whole != whole))).astype(x.dtype)
+        return attains / self.spread(attains.sum(axis=self.axes), x.shape)
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        return (tangents[0] * self._shares(primals[0], output)).sum(axis=self.axes)
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Array]:
+        (x,) = inputs
+        return (self.spread(ct, x.shape) * self._shares(x, output),)
+
+
+class ReduceMax(_Extremum):
+    """The largest element along ``axes``, NaN if one is."""
+
+    reduce = np.maximum.reduce
+
+
+class ReduceMin(_Extremum):
+    """The smallest element along ``axes``, NaN if one is."""
+
+    reduce = np.minimum.reduce
+
+
+class ReduceProd(Reduction):
+    """The product along ``axes``; its derivative, the products of all others, is right where elements are zero."""
+
+    reduce = np.multiply.reduce
+
+    def _others(self, x: Array) -> Array:
+        """The product of all other elements along the axes: those before times those after."""
+        rest = tuple(i for i in range(x.ndim) if i not in self.axes)
+        order = (*self.axes, *rest)
+        flat = np.transpose(x, order)
+        shape = flat.shape
+        flat = flat.reshape((-1, *shape[len(self.axes) :])) if x.size else flat.reshape((0,) + flat.shape)
+        ones = np.ones((1, *flat.shape[1:]), x.dtype)
+        before = cumprod(np.concatenate([ones, flat[:-1]]), axis=0)
+        after = cumprod(np.concatenate([ones, flat[:0:-1]]), axis=0)[::-1]
+        return np.transpose((before * after).reshape(shape), tuple(int(i) for i in np.argsort(order)))
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        (x,) = primals
+        return (tangents[0] * self._others(x)).sum(axis=self.axes) if x.size else broadcast_to(
+            np.zeros((), x.dtype), output.shape
+        )
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Array]:
+        (x,) = inputs
+        return (self.spread(ct, x.shape) * self._others(x) if x.size else np.zeros(x.shape, x.dtype),)
+
+
+class _Stops(Primitive, family=True):
+    """Piecewise constant: no derivative."""
+
+    stops: ClassVar[bool] = True
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> None:
+        return None
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[None]:
+        return (None,)
+
+
+class ReduceAny(_Stops, Reduction):
+    """Whether any element is true."""
+
+    reduce = np.logical_or.reduce
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        return super().abstract(x).update(dtype=np.dtype(np.bool_))
+
+
+class ReduceAll(_Stops, Reduction):
+    """Whether all elements are true."""
+
+    reduce = np.logical_and.reduce
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        return super().abstract(x).update(dtype=np.dtype(np.bool_))
+
+
+class _ArgExtremum(_Stops, family=True):
+    axis: int
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        return x.update(shape=(*x.shape[: self.axis], *x.shape[self.axis + 1 :]), dtype=np.dtype(np.intp))
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        return bind(type(self)(self.axis + 1), *inputs)
+
+
+class Argmax(_ArgExtremum):
+    """The index of the first largest element along ``axis``."""
+
+    def impl(self, x: Array) -> Array:
+        return np.argmax(x, axis=self.axis)
+
+
+class Argmin(_ArgExtremum):
+    """The index of the first smallest element along ``axis``."""
+
+    def impl(self, x: Array) -> Array:
+        return np.argmin(x, axis=self.axis)
+
+
+class Cumsum(LinearMap):
+    """Sums of the elements up to each, along ``axis``; the transpose sums from each on."""
+
+    axis: int
+
+    def impl(self, x: Array) -> Array:
+        return np.cumsum(x, axis=self.axis)
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        return x
+
+    def transpose(self, ct: Array, inputs: Sequence[Any]) -> tuple[Array]:
+        return (_reverse(bind(self, _reverse(ct, self.axis)), self.axis),)
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        return bind(Cumsum(self.axis + 1), *inputs)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return inputs[0].size
+
+
+def _reverse(x: Array, axis: int) -> Array:
+    return x[(slice(None),) * axis + (slice(None, None, -1),)]
+
+
+class Cumprod(Primitive):
+    """Products of the elements up to each, along ``axis``.
+
+    The derivative runs the scan (x, dx) o (y, dy) = (xy, dx y + x dy) in log2(n) steps (Hillis and Steele
+    1986), so zeros need no care and every order of derivative exists.
+    """
+
+    axis: int
+
+    def impl(self, x: Array) -> Array:
+        return np.cumprod(x, axis=self.axis)
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        return x
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        (x,), (dx,) = primals, tangents
+        n, step = x.shape[self.axis], 1
+        before = (slice(None),) * self.axis
+        while step < n:
+            head, old, late = ((*before, s) for s in (slice(None, step), slice(None, -step), slice(step, None)))
+            dx = np.concatenate([dx[head], dx[old] * x[late] + x[old] * dx[late]], axis=self.axis)
+            x = np.concatenate([x[head], x[old] * x[late]], axis=self.axis)
+            step *= 2
+        return dx
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        return bind(Cumprod(self.axis + 1), *inputs)
+
+
+# -- public functions --------------------------------------------------------------------------------
+
+
+def _axes(axis: Any, rank: int) -> tuple[int, ...]:
+    return tuple(range(rank)) if axis is None else tuple(sorted(normalize_axis_tuple(axis, rank)))
+
+
+def _reduce(
+    primitive: type[Reduction], a: Any, axis: Any, keepdims: Any, where: Any, initial: Any, neutral: Any, ufunc: Any
+) -> Array:
+    """Reduce with NumPy's keywords. ``neutral`` fills what ``where`` leaves out; None if there is none."""
+    if where is not True and where is not np._NoValue:
+        fill = neutral if neutral is not None else initial
+        if fill is None or fill is np._NoValue:
+            raise ValueError(
+                f"reduction operation '{ufunc.__name__}' does not have an identity, so to use a where mask one has "
+                "to specify 'initial'"
+            )
+        where = where if where.ndim == 0 or where.shape == a.shape else broadcast_to(where, a.shape)
+        a = np.where(where, a, fill)
+    axes = _axes(axis, a.ndim)
+    if neutral is None and initial in (None, np._NoValue) and any(a.shape[i] == 0 for i in axes):
+        raise ValueError(
+            f"zero-size array to reduction operation {ufunc.__name__} which has no identity; got {a.aval}{here()}. "
+            "Give initial=."
+        )
+    if neutral is None and any(a.shape[i] == 0 for i in axes):
+        shape = tuple(n for i, n in enumerate(a.shape) if i not in axes)
+        result = broadcast_to(np.zeros((), a.dtype), shape) + as_operand(initial)
+    else:
+        result = bind(primitive(axes), a)
+        if initial is not None and initial is not np._NoValue:
+            result = ufunc(result, initial)
+    if keepdims is True:
+        result = result.reshape(tuple(1 if i in axes else n for i, n in enumerate(a.shape)))
+    return result
+
+
+def _accumulator(a: Any, dtype: Any, ufunc: Any) -> Array:
+    """Convert to the dtype in which NumPy adds or multiplies: small integers to the machine's."""
+    if dtype is None:
+        dtype = ufunc.reduce(np.zeros(1, a.dtype)).dtype
+    return convert(a, np.dtype(dtype))
+
+
+@implements(np.sum)
+def sum(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = None,
+    where: Any = True,
+) -> Array:
+    """The sum of elements along ``axis`` (an integer, a tuple, or None for all)."""
+    a = _accumulator(as_operand(a), dtype, np.add)
+    if axis is None and keepdims is not True and where is True and initial is None:
+        return bind(ReduceSum(tuple(range(a.ndim))), a) if a.ndim else a
+    return _reduce(ReduceSum, a, axis, keepdims, where, initial, 0, np.add)
+
+
+@implements(np.prod)
+def prod(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = None,
+    where: Any = True,
+) -> Array:
+    """The product of elements along ``axis``."""
+    a = _accumulator(as_operand(a), dtype, np.multiply)
+    return _reduce(ReduceProd, a, axis, keepdims, where, initial, 1, np.multiply)
+
+
+@implements(np.max, np.amax)
+def max(
+    a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = None, where: Any = True
+) -> Array:
+    """The largest element along ``axis``; elements that tie share the derivative equally."""
+    return _reduce(ReduceMax, as_operand(a), axis, keepdims, where, initial, None, np.maximum)
+
+
+@implements(np.min, np.amin)
+def min(
+    a: Any, axis: Any = None, out: None = None, keepdims: Any = False, initial: Any = None, where: Any = True
+) -> Array:
+    """The smallest element along ``axis``; elements that tie share the derivative equally."""
+    return _reduce(ReduceMin, as_operand(a), axis, keepdims, where, initial, None, np.minimum)
+
+
+@implements(np.any)
+def any_(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *, where: Any = True) -> Array:
+    """Whether any element along ``axis`` is true."""
+    return _reduce(ReduceAny, as_operand(a), axis, keepdims, where, None, False, np.logical_or)
+
+
+@implements(np.all)
+def all_(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *, where: Any = True) -> Array:
+    """Whether all elements along ``axis`` are true."""
+    return _reduce(ReduceAll, as_operand(a), axis, keepdims, where, None, True, np.logical_and)
+
+
+def _argument(primitive: Any, a: Any, axis: Any, keepdims: Any) -> Array:
+    a = as_operand(a)
+    shape = a.shape
+    if axis is None:
+        a, axis = a.reshape((a.size,)), 0
+        kept = (1,) * len(shape)
+    else:
+        axis = normalize_axis_index(axis, a.ndim)
+        kept = (*shape[:axis], 1, *shape[axis + 1 :])
+    if a.shape[axis] == 0:
+        raise ValueError(f"attempt to get {primitive.name} of an empty sequence")
+    result = bind(primitive(axis), a)
+    return result.reshape(kept) if keepdims is True else result
+
+
+@implements(np.argmax)
+def argmax(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Array:
+    """The index of the first largest element along ``axis``."""
+    return _argument(Argmax, a, axis, keepdims)
+
+
+@implements(np.argmin)
+def argmin(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Array:
+    """The index of the first smallest element along ``axis``."""
+    return _argument(Argmin, a, axis, keepdims)
+
+
+def _scan(primitive: Any, a: Any, axis: Any, dtype: Any, ufunc: Any) -> Array:
+    a = _accumulator(as_operand(a), dtype, ufunc)
+    if axis is None:
+        a, axis = a.reshape((a.size,)), 0
+    return bind(primitive(normalize_axis_index(axis, a.ndim)), a)
+
+
+@implements(np.cumsum)
+def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
+    """Sums of the elements up to each along ``axis``; of the flattened array if it is None."""
+    return _scan(Cumsum, a, axis, dtype, np.add)
+
+
+@implements(np.cumprod)
+def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
+    """Products of the elements up to each along ``axis``; of the flattened array if it is None."""
+    return _scan(Cumprod, a, axis, dtype, np.multiply)
+
+
+for _function in (sum, prod, max, min, argmax, argmin, cumsum, cumprod):
+    method(_function.__name__)(_function)
+method("any")(any_)
+method("all")(all_)
+
+_REDUCTIONS = {np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min, np.logical_or: any_, np.logical_and: all_}
+
+
+def _ufunc_reduce(ufunc: Any, a: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Array:
+    function = _REDUCTIONS.get(ufunc)
+    if function is None:
+        raise TypeError(f"np.{ufunc.__name__}.reduce: not offered on traced values{here()}. Use a reduction function.")
+    return function(a, axis, *args, **kwargs)
+
+
+UFUNC_METHODS["reduce"] = _ufunc_reduce
+

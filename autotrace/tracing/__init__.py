@@ -1,0 +1,41 @@
+"""From a Python function to a program. It knows no operation by name: those register themselves."""
+
+from . import dispatch as _dispatch  # attaches NumPy's protocols to Tracer
+from .dispatch import full_name
+from .entry import ShapeDtypeStruct, Traced, as_operand, leaf_aval, leaf_value, trace
+from .guards import Guard, StopGradient, here, stop_gradient_leaf
+from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, implements, method, operator
+from .trace import SCALAR_AVALS, UNKNOWN, Trace, bind, current_trace, evaluate, infer, innermost, opened, peek, run
+from .tracer import Tracer
+
+__all__ = [
+    "FUNCTIONS",
+    "SCALAR_AVALS",
+    "UFUNCS",
+    "UFUNC_METHODS",
+    "UNKNOWN",
+    "Guard",
+    "ShapeDtypeStruct",
+    "StopGradient",
+    "Trace",
+    "Traced",
+    "Tracer",
+    "as_operand",
+    "bind",
+    "current_trace",
+    "evaluate",
+    "full_name",
+    "here",
+    "implements",
+    "infer",
+    "innermost",
+    "leaf_aval",
+    "leaf_value",
+    "method",
+    "opened",
+    "operator",
+    "peek",
+    "run",
+    "stop_gradient_leaf",
+    "trace",
+]

@@ -1,0 +1,90 @@
+"""NumPy's protocols on traced values: ufuncs, functions, conversion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import MutationError, TracerArrayConversionError, UnsupportedError
+from .guards import here
+from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, method
+from .tracer import Tracer
+
+__all__ = ["full_name"]
+
+
+@method("__array_ufunc__")
+def _array_ufunc(self: Tracer, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs: Any) -> Any:
+    if how == "__call__":
+        function = UFUNCS.get(ufunc)
+        if function is None:
+            _uncovered(f"np.{ufunc.__name__}")
+        if not kwargs:
+            return function(*inputs)
+        how = "call"
+    function = UFUNC_METHODS.get(how)
+    if function is None:
+        _uncovered(f"np.{ufunc.__name__}.{how}")
+    return function(ufunc, *inputs, **kwargs)
+
+
+@method("__array_function__")
+def _array_function(self: Tracer, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+    ours = FUNCTIONS.get(function)
+    if ours is None:
+        if function is np.copyto:
+            raise MutationError(
+                f"np.copyto: a traced value cannot be stored in a plain NumPy array{here()}. "
+                "Make the target with autotrace.numpy.zeros, or use np.where or np.stack."
+            )
+        _uncovered(full_name(function))
+    return ours(*args, **kwargs)
+
+
+def full_name(function: Callable[..., Any]) -> str:
+    """Return the name by which users know a NumPy function: ``np.linalg.norm``."""
+    module = getattr(function, "__module__", None) or "numpy"
+    return f"{module.replace('numpy', 'np', 1)}.{function.__name__}"
+
+
+def _uncovered(name: str) -> NoReturn:
+    raise UnsupportedError(
+        f"{name}: autotrace has no derivative for this function; it was called on a traced value{here()}. "
+        "Write it with functions that have one, or add a primitive (see docs/primitives.md)."
+    )
+
+
+def _array(self: Tracer) -> Callable[..., NoReturn]:
+    """NumPy looks this up when it wants the array behind a traced value.
+
+    A scalar answers that it has none: NumPy then keeps it whole in an array of objects, which is stacked
+    wherever it meets the library again. Arrays refuse.
+    """
+    if self.ndim == 0:
+        raise AttributeError("__array__")
+
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        raise TracerArrayConversionError(
+            f"np.asarray: a traced array must stay in the program, or its derivative would be lost; "
+            f"got {self.aval}{here()}. Use it as it is, np.stack or autotrace.numpy.array to build a larger array, "
+            f"autotrace.numpy.zeros for a buffer to write into, or stop_gradient for a constant."
+        )
+
+    return refuse
+
+
+Tracer.__array__ = property(_array)  # type: ignore[attr-defined]
+
+
+@method("__getattr__")
+def _getattr(self: Tracer, name: str) -> Any:
+    """Offer ufuncs as methods: NumPy calls ``x.sin()`` on the elements of an array of objects."""
+    function = UFUNCS.get(getattr(np, name, None)) if not name.startswith("_") else None  # type: ignore[call-overload]
+    if function is None:
+        raise AttributeError(
+            f"traced array {self.aval} has no attribute {name!r}{here()}. Use the NumPy function of that name, "
+            "or see docs/guide.md for the methods of traced arrays."
+        )
+    return lambda *args: function(self, *args)

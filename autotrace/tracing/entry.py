@@ -1,0 +1,168 @@
+"""From a Python function and its arguments to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import AutotraceError, MutationError
+from ..ir import Atom, Jaxpr, ShapedArray, aval_of
+from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path
+from .guards import here
+from .protocols import FUNCTIONS
+from .trace import SCALAR_AVALS, UNKNOWN, Trace, opened
+from .tracer import Tracer
+
+__all__ = ["ShapeDtypeStruct", "Traced", "as_operand", "leaf_aval", "leaf_value", "trace"]
+
+
+class ShapeDtypeStruct:
+    """The shape and dtype of an argument, in place of an array, for tracing without values.
+
+    >>> ShapeDtypeStruct((2, 3), "float32")
+    ShapeDtypeStruct(f32[2,3])
+    """
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: Sequence[int], dtype: Any) -> None:
+        self.shape = tuple(int(n) for n in shape)
+        self.dtype = np.dtype(dtype)
+
+    def __repr__(self) -> str:
+        return f"ShapeDtypeStruct({aval_of(self)})"
+
+
+class Traced(NamedTuple):
+    """What tracing gives: the program, the structure of the result, and the values that are known so far."""
+
+    jaxpr: Jaxpr
+    out_tree: PyTreeDef
+    values: dict[Atom, Any] | None
+    derived: bool
+
+
+def trace(
+    function: Callable[[list[Any]], Any],
+    avals: Sequence[ShapedArray],
+    values: Sequence[Any] | None,
+    what: str,
+    snapshot: bool = True,
+) -> Traced:
+    """Run ``function`` on a list of tracers and return the program that it is.
+
+    With ``values`` (arrays, or tracers of enclosing traces) Python may ask for truth and integers. ``what``
+    names the call in messages.
+    """
+    record = Trace(what, None if values is None else {}, snapshot)
+    with opened(record):
+        tracers = [record.input(aval, UNKNOWN if values is None else values[i]) for i, aval in enumerate(avals)]
+        try:
+            result = function(tracers)
+        except ValueError as error:
+            _explain(error, what)
+            raise
+        leaves, out_tree = tree_flatten(result)
+        try:
+            outputs = tuple([x._var if type(x) is Tracer and x._trace is record else record.atom(as_operand(x)) for x in leaves])
+        except (TypeError, ValueError) as error:
+            if isinstance(error, AutotraceError):
+                raise
+            raise _bad_output(result, what) from None
+        return Traced(record.jaxpr(outputs), out_tree, record.values, record.derived)
+
+
+def _explain(error: ValueError, what: str) -> None:
+    """Turn the two errors that NumPy wraps around ours, or raises for us, into ones that tell the cure."""
+    if isinstance(error.__cause__, AutotraceError):
+        raise error.__cause__ from None
+    if "read-only" in str(error):
+        raise MutationError(
+            f"{what}: a traced function must not write into its caller's arrays; NumPy said: {error}. "
+            "Copy the argument first: x = x.copy()."
+        ) from error
+
+
+def _bad_output(result: Any, what: str) -> TypeError:
+    for path, leaf in tree_flatten_with_path(result)[0]:
+        try:
+            aval = leaf.aval if type(leaf) is Tracer else aval_of(as_operand(leaf))
+            if aval.dtype.kind in "fciub":
+                continue
+        except (TypeError, ValueError, AttributeError):
+            pass
+        return TypeError(
+            f"{what}: a traced function must return arrays and numbers, or trees of them; got {type(leaf).__name__} "
+            f"at output{keystr(path)}. Return it through has_aux where that is offered, or drop it."
+        )
+    return TypeError(f"{what}: a traced function must return arrays and numbers; got {result!r}.")
+
+
+def as_operand(x: Any) -> Any:
+    """Return ``x`` as an operand: a tracer, an array or a number. Lists and arrays of tracers are stacked.
+
+    Raises ``TypeError`` for what NumPy would keep as an object.
+    """
+    if type(x) is Tracer or type(x) in SCALAR_AVALS:
+        return x
+    if not isinstance(x, np.ndarray | np.generic):
+        if hasattr(x, "__array_function__") and hasattr(x, "dtype"):
+            return x  # an array of another library that speaks NumPy's protocols
+        x = _as_array(x)
+    if x.dtype.kind in "fciub":
+        return x
+    if x.dtype == object:
+        return _stack(x)
+    if x.dtype.kind == "V" and x.dtype.names == ("float0",):
+        return x
+    raise TypeError(f"an operand must be numeric; got dtype {x.dtype}{here()}. Convert it to numbers first.")
+
+
+def _as_array(x: Any) -> Any:
+    """``np.asarray`` that also takes lists of traced arrays."""
+    if isinstance(x, list | tuple) and any(type(item) is Tracer and item.ndim for item in x):
+        return FUNCTIONS[np.stack]([as_operand(item) for item in x])
+    try:
+        return np.asarray(x)
+    except AutotraceError:
+        return FUNCTIONS[np.stack]([as_operand(item) for item in x])
+
+
+def _stack(x: Any) -> Any:
+    """Stack an array of objects that holds traced scalars."""
+    items = [as_operand(item) for item in x.flat]
+    if any(isinstance(item, np.ndarray) and item.dtype == object for item in items) or not items:
+        raise TypeError(f"an operand must be numeric; got an array of objects{here()}. Convert it to numbers first.")
+    if x.ndim == 0:
+        return items[0]
+    return FUNCTIONS[np.reshape](FUNCTIONS[np.stack](items), x.shape)
+
+
+def leaf_value(x: Any, path: str, what: str) -> Any:
+    """Return an argument's leaf as an array (or tracer); NumPy scalars for Python numbers.
+
+    Raises ``TypeError`` naming the leaf's place among the arguments.
+    """
+    kind = type(x)
+    if kind is Tracer or kind is np.float64 or (kind is np.ndarray and x.dtype.kind in "fciub"):
+        return x
+    if kind in SCALAR_AVALS:
+        return SCALAR_AVALS[kind].dtype.type(x)
+    try:
+        return as_operand(x)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, AutotraceError):
+            raise
+        raise TypeError(
+            f"{what}: arguments must be arrays and numbers, or trees of them; got {type(x).__name__} at {path}. "
+            "Pass it as an argument that is not differentiated or mapped, or close over it."
+        ) from None
+
+
+def leaf_aval(x: Any) -> ShapedArray:
+    """Return the aval of an argument's leaf; Python numbers are weakly typed."""
+    if type(x) is Tracer:
+        return x.aval
+    return aval_of(x)

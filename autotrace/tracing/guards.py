@@ -1,0 +1,189 @@
+"""What Python may ask of a traced value, and what the answer leaves behind in the program.
+
+``bool``, ``int`` and ``operator.index`` answer with the value and record a ``guard``: the program is that
+of the path taken, and says so. ``float`` and ``complex`` would drop a derivative, so they are errors unless
+none flows through the value.
+"""
+
+from __future__ import annotations
+
+import operator as python_operator
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NoReturn
+
+import numpy as np
+
+from ..errors import (
+    ConcretizationTypeError,
+    GuardError,
+    TracerBoolConversionError,
+    TracerIntegerConversionError,
+)
+from ..ir import Primitive, ShapedArray, place, user_source
+from .protocols import method
+from .trace import UNKNOWN, bind, peek
+from .tracer import Tracer
+
+__all__ = ["Guard", "StopGradient", "here", "stop_gradient_leaf"]
+
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "bool": bool,
+    "int": int,
+    "index": python_operator.index,
+    "float": float,
+    "complex": complex,
+}
+
+
+class Guard(Primitive):
+    """``kind(x) == expected`` must hold: Python asked, and took a path that depends on the answer."""
+
+    expected: Any
+    kind: str = "bool"
+    multiple: ClassVar[bool] = True
+    effect: ClassVar[bool] = True
+
+    def impl(self, x: Any) -> tuple[()]:
+        value = _CONVERSIONS[self.kind](x)
+        if value != self.expected and not (value != value and self.expected != self.expected):
+            raise GuardError(
+                f"guard: the program was traced where {self.kind}(x) is {self.expected}; got {value}. "
+                "Trace the function again on these values, or use np.where, cond or while_loop."
+            )
+        return ()
+
+    def abstract(self, x: ShapedArray) -> tuple[()]:
+        return ()
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> tuple[()]:
+        return ()
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> tuple[()]:
+        for row in inputs[0] if batched[0] else inputs:
+            bind(self, row)
+        return ()
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 0
+
+
+class StopGradient(Primitive):
+    """The identity, through which no derivative flows."""
+
+    stops: ClassVar[bool] = True
+
+    def impl(self, x: Any) -> Any:
+        return x
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        return x
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], output: Any) -> None:
+        return None
+
+    def vjp(self, ct: Any, output: Any, inputs: Sequence[Any], wanted: Sequence[bool]) -> tuple[None]:
+        return (None,)
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Any:
+        return bind(self, *inputs)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 0
+
+
+def stop_gradient_leaf(x: Any) -> Any:
+    """Return ``x`` with no derivative flowing through it."""
+    return bind(StopGradient(), x) if type(x) is Tracer else x
+
+
+def here() -> str:
+    """Return the user's running line for a message: `` at file:line``."""
+    where = place(user_source())
+    return f" at {where.file}:{where.line}" if where else ""
+
+
+def _ask(x: Tracer, kind: str, error: type[ConcretizationTypeError], cure: str) -> Any:
+    value = x._trace.value(x._var)
+    if value is UNKNOWN:
+        raise error(
+            f"{kind}(): the value must be known; got {x.aval}{here()}, which {x._trace.what} knows by shape alone. "
+            f"{cure}"
+        )
+    answer = _CONVERSIONS[kind](value)
+    bind(Guard(answer, kind), x)
+    return answer
+
+
+@method("__bool__")
+def _bool(x: Tracer) -> bool:
+    return bool(_ask(x, "bool", TracerBoolConversionError, "Use np.where(condition, a, b), cond or while_loop."))
+
+
+@method("__int__")
+def _int(x: Tracer) -> int:
+    return int(_ask(x, "int", TracerIntegerConversionError, "Use x.astype(int) to stay in the program."))
+
+
+@method("__index__")
+def _index(x: Tracer) -> int:
+    if x.dtype.kind not in "iub" or x.ndim:
+        raise TypeError(
+            f"index(): an index must be a scalar integer; got {x.aval}{here()}. Use int(x) or x.astype(int)."
+        )
+    return int(_ask(x, "index", TracerIntegerConversionError, "Index the array with x itself: array[x]."))
+
+
+@method("__float__")
+def _float(x: Tracer) -> float:
+    return float(_inert(x, "float"))
+
+
+@method("__complex__")
+def _complex(x: Tracer) -> complex:
+    return complex(_inert(x, "complex"))
+
+
+def _inert(x: Tracer, kind: str) -> Any:
+    """Answer for values through which no derivative flows; the guard keeps the number from going stale."""
+    if x.aval.inexact and x._trace.carries(x._var):
+        _refuse(x, kind)
+    return _ask(x, kind, ConcretizationTypeError, "Keep it as an array, or use pure_callback.")
+
+
+def _refuse(x: Tracer, kind: str) -> NoReturn:
+    raise ConcretizationTypeError(
+        f"{kind}(): a traced value must stay in the program, or its derivative would be lost; got {x.aval}{here()}. "
+        f"Use NumPy in place of math (np.sin for math.sin), np.stack or autotrace.numpy.array to build arrays, "
+        f"autotrace.numpy.zeros for a buffer to write into, or {kind}(stop_gradient(x)) for a plain number."
+    )
+
+
+@method("__repr__")
+def _repr(x: Tracer) -> str:
+    value = _shown(x)
+    return f"Traced<{x.aval}>" if value is UNKNOWN else f"Traced<{x.aval}>({_text(value)})"
+
+
+@method("__format__")
+def _format(x: Tracer, spec: str) -> str:
+    value = _shown(x)
+    return format(value, spec) if value is not UNKNOWN else repr(x)
+
+
+@method("__str__")
+def _str(x: Tracer) -> str:
+    value = _shown(x)
+    return repr(x) if value is UNKNOWN else str(value)
+
+
+def _shown(x: Tracer) -> Any:
+    """The value for display; looking must neither warn nor fail."""
+    try:
+        with np.errstate(all="ignore"):
+            return peek(x)
+    except Exception:
+        return UNKNOWN
+
+
+def _text(value: Any) -> str:
+    return np.array2string(np.asarray(value), separator=", ", prefix=" " * 14)

@@ -1,0 +1,312 @@
+"""The recorder: one per run of a traced function. It appends equations; tracers stand for its variables.
+
+A trace opened on real arguments can also tell values: it runs, once, the equations that a value needs.
+Values of an inner trace may be tracers of an outer one; evaluating them records equations there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+import numpy as np
+
+from ..errors import UnexpectedTracerError
+from ..ir import (
+    SOURCE,
+    Atom,
+    Equation,
+    Jaxpr,
+    Literal,
+    Primitive,
+    ShapedArray,
+    Var,
+    annotate,
+    aval_of,
+    place,
+    user_source,
+)
+from .tracer import Tracer
+
+__all__ = ["SCALAR_AVALS", "UNKNOWN", "Trace", "bind", "current_trace", "evaluate", "infer", "innermost", "opened", "peek", "run"]
+
+
+class _Unknown:
+    def __repr__(self) -> str:
+        return "UNKNOWN"
+
+
+UNKNOWN: Final = _Unknown()
+
+_orders = itertools.count()
+_current: ContextVar[Trace | None] = ContextVar("autotrace_trace", default=None)
+
+_abstract: dict[tuple[Any, ...], ShapedArray | tuple[ShapedArray, ...]] = {}
+"""Memo of abstract evaluation: primitive and input avals to output avals."""
+_ABSTRACT_LIMIT = 100_000
+
+SCALAR_AVALS = {kind: aval_of(kind(0)) for kind in (bool, int, float, complex)}
+
+
+class Trace:
+    """The record of one run of a function: equations, inputs, captured constants, values where known."""
+
+    __slots__ = (
+        "_captured",
+        "_carrying",
+        "_indexed",
+        "_producers",
+        "constants",
+        "derived",
+        "equations",
+        "in_vars",
+        "is_open",
+        "order",
+        "snapshot",
+        "values",
+        "what",
+    )
+
+    def __init__(self, what: str, values: dict[Atom, Any] | None = None, snapshot: bool = True) -> None:
+        self.what = what
+        self.values = values
+        self.snapshot = snapshot
+        """Copy writable arrays when they are captured, since the function may change them later."""
+        self.order = next(_orders)
+        self.is_open = True
+        self.derived = False
+        """Some equations were written by a transform: it pays to simplify."""
+        self.equations: list[Equation] = []
+        self.in_vars: list[Var] = []
+        self.constants: dict[Var, Any] = {}
+        self._captured: dict[int, tuple[Any, Any, Var]] = {}
+        self._producers: dict[Var, Equation] = {}
+        self._carrying: set[Atom] = set()
+        self._indexed = 0
+
+    # -- recording ---------------------------------------------------------------------------------
+
+    def input(self, aval: ShapedArray, value: Any = UNKNOWN) -> Tracer:
+        """Add an input and return the tracer that stands for it."""
+        var = Var(aval)
+        self.in_vars.append(var)
+        if value is not UNKNOWN and self.values is not None:
+            self.values[var] = value
+        if aval.inexact:
+            self._carrying.add(var)
+        return Tracer(self, var)
+
+    def record(self, primitive: Primitive, atoms: tuple[Atom, ...]) -> Any:
+        """Append the equation ``primitive atoms`` and return tracers of its outputs."""
+        key = (primitive, *[atom.aval for atom in atoms])
+        avals = _abstract.get(key)
+        if avals is None:
+            avals = infer(key)
+        return self.append(primitive, atoms, avals)
+
+    def append(self, primitive: Primitive, atoms: tuple[Atom, ...], avals: Any) -> Any:
+        """Append an equation whose output avals are known already."""
+        if not self.is_open:
+            raise self._leak(primitive.name, atoms)
+        source = SOURCE.get()
+        if source is None:
+            source = user_source()
+        else:
+            self.derived = True
+        if primitive.multiple:
+            outputs = tuple([Var(aval) for aval in avals])
+            self.equations.append(Equation(primitive, atoms, outputs, source))
+            return tuple([Tracer(self, var) for var in outputs])
+        var = Var(avals)
+        self.equations.append(Equation(primitive, atoms, (var,), source))
+        return Tracer(self, var)
+
+    def atom(self, x: Any) -> Atom:
+        """Return ``x`` as an operand of this trace: its variable, a literal, or a captured constant."""
+        kind = type(x)
+        if kind is Tracer:
+            return x._var if x._trace is self else self._capture_tracer(x)
+        aval = SCALAR_AVALS.get(kind)
+        if aval is not None:
+            return Literal(x, aval)
+        if kind is not np.ndarray:
+            x = np.asarray(x) if not isinstance(x, np.generic | np.ndarray) else x
+        if x.ndim == 0:
+            return Literal(x[()])
+        return self._capture_array(x)
+
+    def _capture_tracer(self, x: Tracer) -> Var:
+        found = self._captured.get(id(x))
+        if found is not None and found[1] is x._var:
+            return found[2]
+        if not x._trace.is_open:
+            raise x._trace._leak("use", (x._var,))
+        var = self._constant(x.aval, Tracer(x._trace, x._var))
+        self._captured[id(x)] = (x, x._var, var)
+        if x._trace.carries(x._var):
+            self._carrying.add(var)
+        return var
+
+    def _capture_array(self, x: Any) -> Var:
+        found = self._captured.get(id(x))
+        if found is not None and (found[1] is x or _same_bits(found[1], x)):
+            return found[2]
+        copied = x.copy() if self.snapshot and isinstance(x, np.ndarray) and x.flags.writeable else x
+        var = self._constant(ShapedArray(x.shape, x.dtype), copied)
+        self._captured[id(x)] = (x, copied, var)
+        return var
+
+    def _constant(self, aval: ShapedArray, value: Any) -> Var:
+        var = Var(aval)
+        self.constants[var] = value
+        if self.values is not None:
+            self.values[var] = value
+        return var
+
+    def close(self) -> None:
+        """End the recording: from now on, using one of its tracers is an error."""
+        self.is_open = False
+
+    def jaxpr(self, outputs: Sequence[Atom]) -> Jaxpr:
+        """Return what was recorded as a program."""
+        return Jaxpr(self.in_vars, self.equations, outputs, self.constants.keys(), self.constants.values())
+
+    def _leak(self, doing: str, atoms: Sequence[Atom]) -> UnexpectedTracerError:
+        self._index()
+        mine = [atom for atom in atoms if isinstance(atom, Var)] or [Var(ShapedArray((), np.dtype(float)))]
+        made = next((self._producers[v] for v in mine if v in self._producers), None)
+        where = place(made.source) if made is not None else None
+        born = f"made at {where.file}:{where.line} " if where else ""
+        return UnexpectedTracerError(
+            f"{doing}: a traced value must not outlive the call that traces it; got {mine[0].aval} {born}"
+            f"in a call of {self.what} that has ended. Return the value from the function instead of storing it."
+        )
+
+    # -- values ------------------------------------------------------------------------------------
+
+    def value(self, var: Var) -> Any:
+        """Return the value of ``var``, running what it needs that has not run yet; UNKNOWN without values."""
+        values = self.values
+        if values is None:
+            return UNKNOWN
+        found = values.get(var, UNKNOWN)
+        if found is not UNKNOWN:
+            return found
+        self._index()
+        stack = [var]
+        while stack:
+            equation = self._producers[stack[-1]]
+            missing = [v for v in equation.inputs if type(v) is Var and v not in values]
+            if missing:
+                stack.extend(missing)
+                continue
+            if stack.pop() not in values:
+                run(equation, values)
+        return values[var]
+
+    def carries(self, var: Var) -> bool:
+        """Tell whether a derivative may flow through ``var``."""
+        self._index()
+        return var in self._carrying
+
+    def _index(self) -> None:
+        """Bring the map from variables to their equations up to date; linear over the trace's life."""
+        for equation in self.equations[self._indexed :]:
+            carrying = not equation.primitive.stops and not self._carrying.isdisjoint(equation.inputs)
+            for var in equation.outputs:
+                self._producers[var] = equation
+                if carrying and var.aval.inexact:
+                    self._carrying.add(var)
+        self._indexed = len(self.equations)
+
+
+def _same_bits(a: Any, b: Any) -> bool:
+    """Tell whether two arrays of equal type hold the same bits (a changed NaN is a change)."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return False
+    same = (a == b) | ((a != a) & (b != b)) if a.dtype.kind in "fc" else a == b
+    return bool(np.all(same))
+
+
+def infer(key: tuple[Any, ...]) -> Any:
+    """Evaluate the abstract rule of ``key = (primitive, *avals)`` and remember the answer."""
+    avals = key[0].abstract(*key[1:])
+    if len(_abstract) >= _ABSTRACT_LIMIT:
+        _abstract.clear()
+    _abstract[key] = avals
+    return avals
+
+
+def run(equation: Equation, values: dict[Atom, Any]) -> None:
+    """Evaluate ``equation`` on ``values`` (arrays, or tracers of an outer trace) and store its outputs there."""
+    primitive, inputs, outputs, source = equation
+    token = SOURCE.set(source)
+    try:
+        result = bind(primitive, *[v.value if type(v) is Literal else values[v] for v in inputs])
+    except Exception as error:
+        raise annotate(error, equation) from error.__cause__
+    finally:
+        SOURCE.reset(token)
+    if primitive.multiple:
+        values.update(zip(outputs, result, strict=True))
+    else:
+        values[outputs[0]] = result
+
+
+def evaluate(jaxpr: Jaxpr, inputs: Sequence[Any]) -> list[Any]:
+    """Run ``jaxpr`` on arrays, or on tracers: then its equations are recorded in their trace."""
+    values: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
+    values.update(zip(jaxpr.in_vars, inputs, strict=True))
+    for equation in jaxpr.equations:
+        run(equation, values)
+    return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
+
+
+def innermost(args: Sequence[Any]) -> Trace | None:
+    """Return the trace opened last among those of the tracers in ``args``."""
+    best = None
+    for x in args:
+        if type(x) is Tracer:
+            trace = x._trace
+            if best is None or trace.order > best.order:
+                best = trace
+    return best
+
+
+def bind(primitive: Primitive, *args: Any) -> Any:
+    """Apply ``primitive``: recorded in the innermost trace of ``args``, or computed where there is none.
+
+    The operands must suit the primitive exactly; promotion and broadcasting are the public functions' work.
+    """
+    trace = innermost(args)
+    if trace is None:
+        return primitive.impl(*args)
+    return trace.record(primitive, tuple([trace.atom(x) for x in args]))
+
+
+def peek(x: Any) -> Any:
+    """Return the concrete value behind ``x``, or UNKNOWN; nothing is recorded."""
+    while type(x) is Tracer:
+        x = x._trace.value(x._var)
+    return x
+
+
+def current_trace() -> Trace | None:
+    """Return the innermost open trace of this thread, if any."""
+    return _current.get()
+
+
+@contextmanager
+def opened(trace: Trace) -> Iterator[Trace]:
+    """Run the body with ``trace`` as the current one; close it afterwards, after an exception too."""
+    token, source = _current.set(trace), SOURCE.set(None)
+    try:
+        yield trace
+    finally:
+        trace.close()
+        SOURCE.reset(source)
+        _current.reset(token)
+

@@ -1,0 +1,72 @@
+"""The tracer: what a traced function sees in place of an array. A variable of one trace, and nothing else.
+
+It answers Python's questions (truth, integer, length, text) and NumPy's protocols. The operations
+themselves are attached by the floors above, through the tables of :mod:`.protocols`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..ir import ShapedArray, Var
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
+__all__ = ["Tracer"]
+
+
+class Tracer:
+    """Stands for an array while a function is traced."""
+
+    __slots__ = ("__weakref__", "_alias", "_trace", "_var")
+
+    __array_priority__ = 1000
+
+    def __init__(self, trace: Trace, var: Var) -> None:
+        self._trace = trace
+        self._var = var
+
+    @property
+    def aval(self) -> ShapedArray:
+        """Shape, dtype and weak typing."""
+        return self._var.aval
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes."""
+        return self._var.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The NumPy dtype."""
+        return self._var.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._var.aval.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._var.aval.size
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._var.aval.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.itemsize
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    __hash__ = None  # type: ignore[assignment]

@@ -1,0 +1,238 @@
+"""Which arguments a transform is about, as leaves; and results that nobody else holds."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..compile.simplify import simplify
+from ..ir import Jaxpr, ShapedArray, float0
+from ..tracing import Traced, Tracer, as_operand, leaf_aval, leaf_value, trace
+from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
+
+__all__ = ["Leaves", "Run", "Selection", "copied", "function_name", "leaves_of", "owned", "protect", "select", "trace_leaves", "zeros_of"]
+
+
+def function_name(fun: Callable[..., Any]) -> str:
+    """Return a name for messages."""
+    return getattr(fun, "__name__", None) or type(fun).__name__
+
+
+class Selection(NamedTuple):
+    """The chosen arguments, and how to call the function with others in their place."""
+
+    values: tuple[Any, ...]
+    call: Callable[..., Any]
+    single: bool
+    """One argument was asked for by itself, not as a tuple of one."""
+
+
+def select(
+    fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Any, argnames: Any, what: str
+) -> Selection:
+    """Choose arguments by position and by name. The others are passed on, their arrays read-only.
+
+    Raises ``TypeError`` or ``ValueError`` for positions and names that the call does not have.
+    """
+    if argnums is None and argnames is None:
+        argnums = 0
+    positions = () if argnums is None else _positions(argnums, len(args), what)
+    names: tuple[str, ...] = ()
+    if argnames is not None:
+        names = (argnames,) if isinstance(argnames, str) else tuple(argnames)
+        found, names = _split_names(fun, args, kwargs, names, what)
+        positions = (*positions, *found)
+    single = len(positions) + len(names) == 1 and isinstance(argnums if argnames is None else argnames, int | str | np.integer)
+    others = [x if i in positions else protect(x) for i, x in enumerate(args)]
+    keywords = {k: protect(v) for k, v in kwargs.items() if k not in names} if kwargs else kwargs
+
+    def call(*values: Any) -> Any:
+        for i, value in zip(positions, values, strict=False):
+            others[i] = value
+        if names:
+            return fun(*others, **keywords, **dict(zip(names, values[len(positions) :], strict=True)))
+        return fun(*others, **keywords)
+
+    values = tuple([args[i] for i in positions] + [kwargs[name] for name in names])
+    return Selection(values, call, single)
+
+
+def _positions(argnums: Any, count: int, what: str) -> tuple[int, ...]:
+    many = argnums if isinstance(argnums, tuple | list) else (argnums,)
+    if not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in many):
+        raise TypeError(f"{what}: argnums must be an integer or a tuple of integers; got {argnums!r}. Use argnames for names.")
+    for i in many:
+        if not -count <= i < count:
+            raise ValueError(
+                f"{what}: argnums must name positional arguments of the call; got {argnums!r} for a call with {count}. "
+                "Pass the argument by position, or use argnames."
+            )
+    found = tuple(int(i) % count for i in many)
+    if len(set(found)) < len(found):
+        raise ValueError(f"{what}: argnums must name each argument once; got {argnums!r}. Drop the repetition.")
+    return found
+
+
+def _split_names(
+    fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], names: Sequence[str], what: str
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Tell which of ``names`` were passed by position (where) and which by keyword."""
+    positions: list[int] = []
+    keywords: list[str] = []
+    for name in names:
+        if name in kwargs:
+            keywords.append(name)
+            continue
+        parameters = _parameters(fun)
+        if name in parameters and parameters.index(name) < len(args):
+            positions.append(parameters.index(name))
+        else:
+            raise ValueError(
+                f"{what}: argnames must name arguments of the call; got {name!r} for {function_name(fun)}"
+                f"({', '.join(parameters)}) called with {len(args)} positional arguments and {sorted(kwargs)}. "
+                "Pass the argument."
+            )
+    return tuple(positions), tuple(keywords)
+
+
+def _parameters(fun: Callable[..., Any]) -> list[str]:
+    try:
+        return list(inspect.signature(fun).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def protect(x: Any) -> Any:
+    """Return ``x`` with its arrays read-only, so that a traced function cannot change its caller's."""
+    kind = type(x)
+    if kind is np.ndarray:
+        if x.flags.writeable and x.dtype != object:
+            x = x.view()
+            x.flags.writeable = False
+        return x
+    if kind is list or kind is tuple:
+        return kind([protect(item) for item in x])
+    if kind is dict:
+        return {key: protect(item) for key, item in x.items()}
+    return x
+
+
+class Leaves(NamedTuple):
+    """A tree of arguments as leaves; only the ``moving`` ones, of inexact dtype, are traced."""
+
+    values: list[Any]
+    tree: PyTreeDef
+    moving: list[bool]
+    avals: list[ShapedArray]
+
+    @property
+    def primals(self) -> list[Any]:
+        """The values of the moving leaves."""
+        return [x for x, m in zip(self.values, self.moving, strict=True) if m]
+
+    def rebuild(self, primals: Iterable[Any]) -> Any:
+        """Return the tree with other values for the moving leaves."""
+        given = iter(primals)
+        return tree_unflatten(self.tree, [next(given) if m else x for x, m in zip(self.values, self.moving, strict=True)])
+
+    def fill(self, derivatives: Iterable[Any]) -> Any:
+        """Return the tree of derivatives: one for each moving leaf (None is zero), float0 zeros for the others."""
+        given = iter(derivatives)
+        filled = []
+        for x, aval, moves in zip(self.values, self.avals, self.moving, strict=True):
+            d = next(given) if moves else np.zeros(np.shape(x), float0)
+            filled.append(zeros_of(aval) if d is None else d)
+        return tree_unflatten(self.tree, filled)
+
+
+def leaves_of(tree: Any, what: str) -> Leaves:
+    """Flatten arguments and check each leaf."""
+    raw, treedef = tree_flatten(tree)
+    try:
+        values = [leaf_value(x, "", what) for x in raw]
+    except TypeError:
+        for path, x in tree_flatten_with_path(tree)[0]:
+            leaf_value(x, f"argument{keystr(path)}", what)
+        raise
+    avals = [leaf_aval(x) if type(r) is Tracer or not isinstance(r, float | complex) or isinstance(r, np.generic) else leaf_aval(r) for x, r in zip(values, raw, strict=True)]
+    moving = [aval.inexact for aval in avals]
+    return Leaves([x if m else r for x, r, m in zip(values, raw, moving, strict=True)], treedef, moving, avals)
+
+
+class Run(NamedTuple):
+    """A traced call: the program, its output tree, values known so far, and what ``aux`` was."""
+
+    jaxpr: Jaxpr
+    out_tree: PyTreeDef
+    values: dict[Any, Any] | None
+    outputs: int
+    """How many of the program's outputs are the function's; the rest belong to ``aux``."""
+    aux: Callable[[Sequence[Any]], Any]
+
+
+def trace_leaves(
+    function: Callable[..., Any], leaves: Leaves, what: str, has_aux: bool = False, snapshot: bool = True
+) -> Run:
+    """Trace ``function`` of the tree of ``leaves`` on their values.
+
+    With ``has_aux`` it returns ``(output, aux)``; aux may hold anything, and comes back as values.
+    """
+    structure: list[Any] = []
+
+    def flat(tracers: list[Any]) -> Any:
+        result = function(leaves.rebuild(tracers))
+        if has_aux:
+            result = _split_aux(result, structure, what)
+        return result
+
+    avals = [aval for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
+    traced: Traced = trace(flat, avals, leaves.primals, what, snapshot)
+    jaxpr = simplify(traced.jaxpr) if traced.derived else traced.jaxpr
+    if not has_aux:
+        return Run(jaxpr, traced.out_tree, traced.values, len(jaxpr.outputs), lambda _: None)
+    out_tree, aux_tree, aux_leaves = structure
+    count = out_tree.num_leaves
+
+    def aux(values: Sequence[Any]) -> Any:
+        given = iter(values)
+        return tree_unflatten(aux_tree, [next(given) if type(x) is Tracer else x for x in aux_leaves])
+
+    return Run(jaxpr, out_tree, traced.values, count, aux)
+
+
+def _split_aux(result: Any, structure: list[Any], what: str) -> Any:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(
+            f"{what}: with has_aux=True the function must return a pair (output, aux); got {type(result).__name__}. "
+            "Return the pair, or drop has_aux."
+        )
+    out, aux = result
+    out_leaves, out_tree = tree_flatten(out)
+    aux_leaves, aux_tree = tree_flatten(aux)
+    structure[:] = (out_tree, aux_tree, aux_leaves)
+    return [*out_leaves, *[as_operand(x) for x in aux_leaves if type(x) is Tracer]]
+
+
+def zeros_of(aval: ShapedArray) -> Any:
+    """Return zeros of ``aval``: an array of one's own, or a NumPy scalar."""
+    return np.zeros(aval.shape, aval.dtype) if aval.ndim else aval.dtype.type(0)
+
+
+def owned(results: Sequence[Any], foreign: Iterable[Any]) -> list[Any]:
+    """Return ``results`` as arrays that share memory with nothing: not the caller's, not one another, not ours."""
+    taken = {id(x) for x in foreign}
+    mine = []
+    for x in results:
+        if type(x) is np.ndarray and (x.base is not None or id(x) in taken or not x.flags.writeable):
+            x = x.copy()
+        taken.add(id(x))
+        mine.append(x)
+    return mine
+
+
+def copied(leaves: Leaves) -> Leaves:
+    """Own the arrays that a later call will read."""
+    return leaves._replace(values=[x.copy() if type(x) is np.ndarray else x for x in leaves.values])

@@ -1,0 +1,48 @@
+"""Tangents and cotangents that users hand in: checked against the values they belong to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ir import ShapedArray, float0
+from ..tracing import Tracer, leaf_value
+from ..tree import PyTreeDef, tree_flatten
+
+__all__ = ["check_derivative", "cotangent_leaves"]
+
+
+def cotangent_leaves(ct: Any, tree: PyTreeDef, avals: Any, name: str) -> list[Any]:
+    """Check cotangents (or tangents) against the outputs they belong to; float0 and integers' become None."""
+    leaves, got = tree_flatten(ct)
+    if got != tree:
+        raise TypeError(
+            f"{name}: the cotangent must have the structure of the output, {tree}; got {got}. Return one for each output."
+        )
+    return [check_derivative(x, aval, name, "cotangent") for x, aval in zip(leaves, avals, strict=True)]
+
+
+def check_derivative(x: Any, aval: ShapedArray, name: str, word: str) -> Any:
+    """Return ``x`` if it may be a tangent or cotangent of a value of ``aval``; None for that of an integer."""
+    x = leaf_value(x, word, name)
+    shape, dtype = x.shape, x.dtype
+    expected = aval.dtype if aval.inexact else float0
+    if shape != aval.shape:
+        raise ValueError(
+            f"{name}: a {word} must have the shape of its value, {aval}; got shape {shape}. Broadcast it with np.broadcast_to."
+        )
+    if dtype == float0 or not aval.inexact:
+        if expected != float0 or dtype != float0:
+            raise TypeError(f"{name}: a {word} of {aval} must have dtype {'float0' if not aval.inexact else aval.dtype}; got {dtype}. "
+                            "Use np.zeros(shape, autotrace.float0) for integers.")
+        return None
+    if dtype != expected:
+        if dtype.kind in "iub" or (aval.weak_type and np.can_cast(dtype, expected)) or _weak(x):
+            return x.astype(expected)
+        raise TypeError(f"{name}: a {word} of {aval} must have dtype {expected}; got {dtype}. Convert it with astype.")
+    return x
+
+
+def _weak(x: Any) -> bool:
+    return type(x) is Tracer and x.aval.weak_type

@@ -1,0 +1,50 @@
+"""Forward mode: each equation is followed by the one that carries its tangent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..ir import SOURCE, TANGENT, Atom, Jaxpr, Literal, in_phase
+from ..tracing import run
+
+__all__ = ["push_forward"]
+
+
+def push_forward(
+    jaxpr: Jaxpr, primals: Sequence[Any], tangents: Sequence[Any], known: dict[Atom, Any] | None = None
+) -> tuple[list[Any], list[Any]]:
+    """Run ``jaxpr`` on ``primals`` and carry ``tangents`` along; None is a zero tangent.
+
+    Values are arrays, or tracers of an enclosing trace: then the derivative is recorded there. ``known`` holds
+    values that tracing has computed already.
+    """
+    values = {} if known is None else known
+    values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
+    values.update(zip(jaxpr.in_vars, primals, strict=True))
+    moving: dict[Atom, Any] = {v: t for v, t in zip(jaxpr.in_vars, tangents, strict=True) if t is not None}
+    token = SOURCE.set(None)
+    try:
+        for equation in jaxpr.equations:
+            primitive, inputs, outputs, source = equation
+            if not outputs or outputs[0] not in values:
+                run(equation, values)
+            if primitive.stops or moving.keys().isdisjoint(inputs):
+                continue
+            SOURCE.set(in_phase(source, TANGENT))
+            ins = [v.value if type(v) is Literal else values[v] for v in inputs]
+            dots = [moving.get(v) for v in inputs]
+            if primitive.multiple:
+                for var, dot in zip(outputs, primitive.jvp(ins, dots, [values[v] for v in outputs]), strict=True):
+                    if dot is not None:
+                        moving[var] = dot
+            else:
+                dot = primitive.jvp(ins, dots, values[outputs[0]])
+                if dot is not None:
+                    moving[outputs[0]] = dot
+    finally:
+        SOURCE.reset(token)
+    outs = [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
+    return outs, [moving.get(v) for v in jaxpr.outputs]
+
+

@@ -1,0 +1,74 @@
+"""make_jaxpr and eval_shape: the program, and its types alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..compile.simplify import simplify
+from ..ir import Jaxpr
+from ..tracing import ShapeDtypeStruct, Traced, leaf_value, trace
+from ..tree import tree_flatten, tree_unflatten
+from .arguments import function_name
+from .tangent import aval_from
+from .wrapper import transformed
+
+__all__ = ["eval_shape", "make_jaxpr"]
+
+
+def make_jaxpr(
+    fun: Callable[..., Any] | None = None, static_argnums: int | tuple[int, ...] = (), return_shape: bool = False
+) -> Any:
+    """Make the function that returns the program of ``fun`` for the arguments it is called with.
+
+    Arguments are arrays and numbers, whose values Python's ``if`` and ``while`` may ask for, or
+    ``ShapeDtypeStruct``, which have none. ``static_argnums`` are passed as they are. With ``return_shape`` the
+    result is ``(jaxpr, shapes of the output)``. Programs that transforms wrote are simplified.
+
+    >>> import numpy as np
+    >>> print(make_jaxpr(lambda x, y: np.sin(x) * y)(1.0, 2.0))
+    { lambda ; a:f64[] b:f64[]. let
+        c:f64[] = sin a
+        d:f64[] = mul c b
+      in (d,) }
+    """
+    return transformed(make_jaxpr, fun, _make_jaxpr, static_argnums=static_argnums, return_shape=return_shape)
+
+
+def _make_jaxpr(fun: Any, args: Any, kwargs: Any, static_argnums: Any, return_shape: bool) -> Any:
+    traced = _trace_call(fun, args, kwargs, static_argnums, f"make_jaxpr({function_name(fun)})", True)
+    jaxpr = simplify(traced.jaxpr) if traced.derived else traced.jaxpr
+    return (jaxpr, _shapes(jaxpr, traced)) if return_shape else jaxpr
+
+
+def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str, with_values: bool) -> Traced:
+    static = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
+    static = {i % len(args) for i in static} if args else set()
+    dynamic = tuple(x for i, x in enumerate(args) if i not in static)
+    raw, tree = tree_flatten((dynamic, kwargs))
+    avals = [aval_from(x, what) for x in raw]
+    known = with_values and not any(isinstance(x, ShapeDtypeStruct) for x in raw)
+
+    def flat(tracers: list[Any]) -> Any:
+        given, keywords = tree_unflatten(tree, tracers)
+        rest = iter(given)
+        return fun(*[x if i in static else next(rest) for i, x in enumerate(args)], **keywords)
+
+    return trace(flat, avals, [leaf_value(x, "", what) for x in raw] if known else None, what)
+
+
+def _shapes(jaxpr: Jaxpr, traced: Traced) -> Any:
+    return tree_unflatten(traced.out_tree, [ShapeDtypeStruct(a.shape, a.dtype) for a in jaxpr.out_avals])
+
+
+def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Return the shapes and dtypes of the output of ``fun`` as ``ShapeDtypeStruct``, computing nothing.
+
+    >>> import numpy as np
+    >>> eval_shape(lambda x: x @ x.T, np.ones((2, 3)))
+    ShapeDtypeStruct(f64[2,2])
+    """
+    traced = _trace_call(fun, args, kwargs, (), f"eval_shape({function_name(fun)})", False)
+    return _shapes(traced.jaxpr, traced)
+
+

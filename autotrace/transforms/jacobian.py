@@ -1,0 +1,243 @@
+"""Jacobians and Hessians: a derivative applied to a basis, all directions in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..compile.simplify import simplify
+from ..ir import Jaxpr, ShapedArray
+from ..primitives.promotion import broadcast_to
+from ..tracing import trace
+from ..tree import tree_unflatten
+from .arguments import Leaves, Run, Selection, function_name, leaves_of, owned, select, trace_leaves
+from .batching import batch_jaxpr
+from .gradient import grad
+from .linear import linearize_jaxpr
+from .reverse import pull_back, run_forward
+from .tangent import jvp
+from .wrapper import transformed
+
+__all__ = ["hessian", "hvp", "jacfwd", "jacrev"]
+
+
+def jacfwd(
+    fun: Callable[..., Any] | None = None,
+    argnums: int | tuple[int, ...] | None = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    argnames: str | tuple[str, ...] | None = None,
+) -> Any:
+    """Make the function that evaluates the Jacobian of ``fun`` by forward mode, one pass for all columns.
+
+    The result has the tree of the output; each of its leaves the tree of the argument; each block the shape
+    ``output.shape + argument.shape``. Cheap where the argument is small.
+
+    >>> import numpy as np
+    >>> jacfwd(lambda x: np.stack([x[0] * x[1], x[0] + x[1]]))(np.array([2.0, 3.0]))
+    array([[3., 2.],
+           [1., 1.]])
+    """
+    return transformed(
+        jacfwd, fun, _jacfwd, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames
+    )
+
+
+def jacrev(
+    fun: Callable[..., Any] | None = None,
+    argnums: int | tuple[int, ...] | None = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    *,
+    argnames: str | tuple[str, ...] | None = None,
+) -> Any:
+    """Make the function that evaluates the Jacobian of ``fun`` by reverse mode, one pass for all rows.
+
+    The result is as that of :func:`jacfwd`. Cheap where the output is small.
+
+    >>> import numpy as np
+    >>> jacrev(lambda x: x * x)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return transformed(
+        jacrev, fun, _jacrev,
+        argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int, argnames=argnames,
+    )
+
+
+def _start(
+    name: str, fun: Any, args: Any, kwargs: Any, argnums: Any, argnames: Any, has_aux: bool, holomorphic: bool, allow_int: bool
+) -> tuple[Selection, Leaves, Run]:
+    chosen = select(fun, args, kwargs, argnums, argnames, name)
+    leaves = leaves_of(chosen.values, name)
+    kinds = [aval.dtype.kind for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
+    if not kinds and not allow_int:
+        raise TypeError(
+            f"{name}: arguments to differentiate must be of floating-point or complex dtype; got "
+            f"{', '.join(map(str, leaves.avals)) or 'no arrays'}. Pass a float (3.0 for 3)."
+        )
+    wrong = "f" if holomorphic else "c" if name == "jacfwd" else ""
+    if wrong in kinds and wrong:
+        raise TypeError(
+            f"{name}: arguments must be {'complex with' if holomorphic else 'real without'} holomorphic=True; got "
+            f"{', '.join(map(str, leaves.avals))}. {'Pass complex arguments' if holomorphic else 'Use jacrev, or holomorphic=True'}."
+        )
+    what = f"{name}({function_name(fun)})"
+    run = trace_leaves(lambda values: chosen.call(*values), leaves, what, has_aux)
+    for aval in run.jaxpr.out_avals[: run.outputs]:
+        if holomorphic and aval.dtype.kind != "c":
+            raise TypeError(f"{name}: with holomorphic=True outputs must be complex; got {aval}. Drop holomorphic.")
+        if name == "jacrev" and not holomorphic and aval.dtype.kind != "f":
+            raise TypeError(f"{name}: outputs must be real floating-point arrays; got {aval}. "
+                            "Return floats, or pass holomorphic=True for complex functions.")
+    return chosen, leaves, run
+
+
+def _jacfwd(fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any) -> Any:
+    chosen, leaves, run = _start("jacfwd", fun, args, kwargs, argnums, argnames, has_aux, holomorphic, False)
+    primals = leaves.primals
+    outs, linear, nonzero = linearize_jaxpr(run.jaxpr, primals, [True] * len(primals), run.values, "jacfwd")
+    avals = [v.aval for v in linear.in_vars]
+    columns, basis = _basis(avals)
+    found, batched = batch_jaxpr(simplify(linear), columns, basis, [True] * len(basis))
+    given = iter(zip(found, batched, strict=True))
+    blocks = []
+    for out_aval, some in zip(run.jaxpr.out_avals[: run.outputs], nonzero, strict=False):
+        whole = _whole(*next(given), columns, out_aval) if some else np.zeros((columns, *out_aval.shape), out_aval.dtype)
+        blocks.append([np.moveaxis(part, 0, -1).reshape((*out_aval.shape, *aval.shape)) for part, aval in zip(_split(whole, avals), avals, strict=True)])
+    return _assemble(chosen, leaves, run, blocks, outs, has_aux)
+
+
+def _jacrev(
+    fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, allow_int: bool, argnames: Any
+) -> Any:
+    chosen, leaves, run = _start("jacrev", fun, args, kwargs, argnums, argnames, has_aux, holomorphic, allow_int)
+    primals = leaves.primals
+    recorded = run_forward(run.jaxpr, primals, [True] * len(primals), run.values)
+    out_avals = list(run.jaxpr.out_avals[: run.outputs])
+    backward, reached = _backward_program(recorded, out_avals, len(run.jaxpr.outputs))
+    rows, basis = _basis(out_avals)
+    found, batched = batch_jaxpr(backward, rows, basis, [True] * len(basis))
+    given = iter(zip(found, batched, strict=True))
+    avals = [aval for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
+    wholes = [
+        _whole(*next(given), rows, aval) if some else np.zeros((rows, *aval.shape), aval.dtype)
+        for aval, some in zip(avals, reached, strict=True)
+    ]
+    parts = [_split(whole, out_avals) for whole in wholes]
+    blocks = [
+        [part[i].reshape((*out_aval.shape, *aval.shape)) for part, aval in zip(parts, avals, strict=True)]
+        for i, out_aval in enumerate(out_avals)
+    ]
+    return _assemble(chosen, leaves, run, blocks, recorded.outputs, has_aux)
+
+
+def _backward_program(recorded: Any, out_avals: Sequence[ShapedArray], count: int) -> tuple[Jaxpr, list[bool]]:
+    """Record the walk back as a program of the cotangents."""
+    reached: list[bool] = []
+
+    def back(cts: list[Any]) -> list[Any]:
+        found = pull_back(recorded, [*cts, *[None] * (count - len(cts))])
+        reached.extend(ct is not None for ct in found)
+        return [ct for ct in found if ct is not None]
+
+    return simplify(trace(back, out_avals, None, "jacrev", snapshot=False).jaxpr), reached
+
+
+def _basis(avals: Sequence[ShapedArray]) -> tuple[int, list[Any]]:
+    """Return the number of unit directions of all ``avals`` together, and for each aval its part of them."""
+    total = sum(aval.size for aval in avals)
+    basis, start = [], 0
+    for aval in avals:
+        units = np.zeros((total, aval.size), aval.dtype)
+        units[start + np.arange(aval.size), np.arange(aval.size)] = 1
+        basis.append(units.reshape((total, *aval.shape)))
+        start += aval.size
+    return total, basis
+
+
+def _whole(x: Any, batched: bool, size: int, aval: ShapedArray) -> Any:
+    return x if batched else broadcast_to(x, (size, *aval.shape))
+
+
+def _split(x: Any, avals: Sequence[ShapedArray]) -> list[Any]:
+    """Cut axis 0 into the parts that belong to each aval."""
+    parts, start = [], 0
+    for aval in avals:
+        parts.append(x[start : start + aval.size])
+        start += aval.size
+    return parts
+
+
+def _assemble(
+    chosen: Selection, leaves: Leaves, run: Run, blocks: Sequence[Sequence[Any]], outs: Sequence[Any], has_aux: bool
+) -> Any:
+    """Nest blocks: the tree of the output, in each of its leaves the tree of the arguments."""
+    flat = owned([b for row in blocks for b in row], [])
+    width = len(blocks[0]) if blocks else 0
+    rows = []
+    for i in range(len(blocks)):
+        filled = leaves.fill(flat[i * width : (i + 1) * width])
+        rows.append(filled[0] if chosen.single else filled)
+    result = tree_unflatten(run.out_tree, rows)
+    return (result, run.aux(owned(outs[run.outputs :], run.jaxpr.constants))) if has_aux else result
+
+
+def hessian(
+    fun: Callable[..., Any] | None = None,
+    argnums: int | tuple[int, ...] | None = None,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    argnames: str | tuple[str, ...] | None = None,
+) -> Any:
+    """Make the function that evaluates the Hessian of ``fun``: forward over reverse mode.
+
+    Blocks are as those of :func:`jacfwd` of :func:`jacrev`.
+
+    >>> import numpy as np
+    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
+    array([[4., 2.],
+           [2., 0.]])
+    """
+    return transformed(
+        hessian, fun, _hessian, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames
+    )
+
+
+def _hessian(fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any) -> Any:
+    inner = jacrev(fun, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames)
+    outer = jacfwd(inner, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames)
+    return outer(*args, **kwargs)
+
+
+def hvp(fun: Callable[..., Any] | None = None, argnums: int = 0) -> Any:
+    """Make the function that multiplies the Hessian of ``fun`` by a vector, without forming it.
+
+    ``hvp(f)(x, v)`` takes the arguments of ``f``, then ``v`` of the tree and shapes of the argument
+    ``argnums``; it costs a small multiple of ``f``: forward over reverse mode (Pearlmutter 1994).
+
+    >>> import numpy as np
+    >>> hvp(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]), np.array([1.0, 0.0]))
+    array([4., 2.])
+    """
+    return transformed(hvp, fun, _hvp, argnums=argnums)
+
+
+def _hvp(fun: Any, args: Any, kwargs: Any, argnums: int) -> Any:
+    *primals, v = args
+    gradient = grad(fun, argnums=argnums)
+
+    def of_one(x: Any) -> Any:
+        return gradient(*[x if i == argnums % len(primals) else p for i, p in enumerate(primals)], **kwargs)
+
+    if not primals:
+        raise TypeError("hvp: the vector must follow the arguments; got one argument. Write hvp(f)(x, v).")
+    return jvp(of_one, (primals[argnums],), (v,))[1]
+
+

@@ -1,0 +1,77 @@
+"""Reverse mode: one walk forward over the equations, one back.
+
+The walk back linearizes and transposes one equation at a time (``primitive.vjp``, derived from ``jvp`` and
+``transpose`` where a family does not give it), so no linear program is built; that is what makes a plain
+``grad`` fast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..ir import COTANGENT, SOURCE, Atom, Jaxpr, Literal, in_phase
+from ..tracing import run
+from .linear import add_to, local_pullback
+
+__all__ = ["Recorded", "pull_back", "run_forward"]
+
+
+class Recorded(NamedTuple):
+    """A forward run: the values, and the equations through which derivatives flow, to be walked back."""
+
+    jaxpr: Jaxpr
+    values: dict[Atom, Any]
+    active: set[Atom]
+    outputs: list[Any]
+
+
+def run_forward(
+    jaxpr: Jaxpr, primals: Sequence[Any], moving: Sequence[bool], known: dict[Atom, Any] | None = None
+) -> Recorded:
+    """Run ``jaxpr``, keeping what the walk back from its outputs to the ``moving`` inputs needs."""
+    values = {} if known is None else known
+    values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
+    values.update(zip(jaxpr.in_vars, primals, strict=True))
+    active: set[Atom] = {v for v, m in zip(jaxpr.in_vars, moving, strict=True) if m}
+    for equation in jaxpr.equations:
+        primitive, inputs, outputs, _ = equation
+        if not outputs or outputs[0] not in values:
+            run(equation, values)
+        if not primitive.stops and not active.isdisjoint(inputs):
+            active.update([v for v in outputs if v.aval.inexact])
+    outs = [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
+    return Recorded(jaxpr, values, active, outs)
+
+
+def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
+    """Return the cotangents of the inputs, None where zero, given those of the outputs."""
+    jaxpr, values, active, _ = recorded
+    total: dict[Atom, Any] = {}
+    for var, ct in zip(jaxpr.outputs, cts, strict=True):
+        add_to(total, var, ct, active)
+    token = SOURCE.set(None)
+    try:
+        for primitive, inputs, outputs, source in reversed(jaxpr.equations):
+            if primitive.multiple:
+                got: Any = [total.pop(v, None) for v in outputs]
+                if all(ct is None for ct in got):
+                    continue
+                out: Any = [values[v] for v in outputs]
+            else:
+                got = total.pop(outputs[0], None)
+                if got is None:
+                    continue
+                out = values[outputs[0]]
+            SOURCE.set(in_phase(source, COTANGENT))
+            ins = [v.value if type(v) is Literal else values[v] for v in inputs]
+            wanted = [v in active for v in inputs]
+            rule = getattr(primitive, "vjp", None)
+            found = rule(got, out, ins, wanted) if rule else local_pullback(primitive, got, out, ins, wanted)
+            for var, ct, want in zip(inputs, found, wanted, strict=True):
+                if want and ct is not None:
+                    old = total.get(var)
+                    total[var] = ct if old is None else old + ct
+    finally:
+        SOURCE.reset(token)
+    return [total.get(v) for v in jaxpr.in_vars]

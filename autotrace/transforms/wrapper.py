@@ -1,0 +1,81 @@
+"""What every transform returns: a callable that keeps the function's name, signature and doc, prints, binds and pickles."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["Transformed", "transformed"]
+
+
+class Transformed:
+    """The function that a transform makes of ``fun``.
+
+    Works as a method (it binds to an instance), pickles if ``fun`` does, and prints as the call that made it.
+    """
+
+    def __init__(
+        self, transform: Callable[..., Any], fun: Callable[..., Any], call: Callable[..., Any], options: dict[str, Any]
+    ) -> None:
+        functools.update_wrapper(self, fun, updated=())
+        self._transform = transform
+        self._fun = fun
+        self._call = call
+        self._options = options
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call(self._fun, args, kwargs, **self._options)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        bind = getattr(self._fun, "__get__", None)
+        bound = bind(instance, owner) if bind else functools.partial(self._fun, instance)
+        return Transformed(self._transform, bound, self._call, self._options)
+
+    def __repr__(self) -> str:
+        name = getattr(self._fun, "__qualname__", None) or repr(self._fun)
+        if isinstance(self._fun, Transformed):
+            name = repr(self._fun)
+        shown = "".join(f", {k}={v!r}" for k, v in self._options.items() if v != _default(self._transform, k))
+        return f"{self._transform.__name__}({name}{shown})"
+
+    def __reduce__(self) -> Any:
+        """A decorated module-level function pickles by name, any other by what it was made of."""
+        found: Any = sys.modules.get(getattr(self, "__module__", ""))
+        for part in getattr(self, "__qualname__", "").split("."):
+            found = getattr(found, part, None)
+        if found is self:
+            return self.__qualname__  # type: ignore[attr-defined]
+        return _rebuild, (self._transform, self._fun, self._options)
+
+
+def _default(transform: Callable[..., Any], option: str) -> Any:
+    return (transform.__kwdefaults__ or {}).get(option, _positional_defaults(transform).get(option))
+
+
+@functools.cache
+def _positional_defaults(transform: Callable[..., Any]) -> dict[str, Any]:
+    code, values = transform.__code__, transform.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount]
+    return dict(zip(names[len(names) - len(values) :], values, strict=True))
+
+
+def _rebuild(transform: Callable[..., Any], fun: Callable[..., Any], options: dict[str, Any]) -> Any:
+    return transform(fun, **options)
+
+
+def transformed(
+    transform: Callable[..., Any], fun: Callable[..., Any] | None, call: Callable[..., Any], **options: Any
+) -> Any:
+    """Return ``transform``'s function of ``fun``; without ``fun``, a decorator with these options."""
+    if fun is None:
+        return functools.partial(transform, **options)
+    if not callable(fun):
+        raise TypeError(
+            f"{transform.__name__}: the first argument must be a function; got {type(fun).__name__}. "
+            f"Write {transform.__name__}(f)(x) rather than {transform.__name__}(f(x))."
+        )
+    return Transformed(transform, fun, call, options)
