@@ -42,8 +42,8 @@ class Place(NamedTuple):
 
 
 def user_source() -> Source | None:
-    """Return the place of the innermost running frame outside this library and NumPy."""
-    frame = sys._getframe(1)
+    """Return the place of the innermost running frame outside this library and NumPy; the caller is inside."""
+    frame = sys._getframe(2)
     while True:
         code = frame.f_code
         name = code.co_filename

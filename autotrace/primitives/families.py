@@ -12,7 +12,7 @@ import numpy as np
 
 from ..ir import Linear, Primitive, ShapedArray
 from ..tracing import bind, here, implements, operator
-from .promotion import apply_elementwise, broadcast_to, unbroadcast
+from .promotion import apply_elementwise, broadcast_to, quick_function, unbroadcast
 
 __all__ = ["Array", "Binary", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise"]
 
@@ -167,15 +167,10 @@ def elementwise(
 ) -> Callable[..., Array]:
     """Make the public function of an elementwise primitive and let NumPy's own (``numpy_names``) call it."""
 
-    def function(*args: Any) -> Array:
-        return apply_elementwise(primitive, args)
-
+    arity = len(primitive.scales) or primitive.ufunc.nin
+    function = quick_function(primitive, arity)
     function.__name__ = function.__qualname__ = primitive.name
     function.__doc__ = type(primitive).__doc__
     if operators is not None:
-
-        def python_operator(*args: Any) -> Array:
-            return apply_elementwise(primitive, args, keep_weak=True)
-
-        operator(*operators)(python_operator)
+        operator(*operators)(quick_function(primitive, arity, keep_weak=True))
     return implements(*(numpy_names or (primitive.ufunc,)))(function)

@@ -7,7 +7,7 @@ rule of any primitive has to think of promotion or to undo a broadcast.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from ..ir import Atom, Literal, Primitive, ShapedArray, is_inexact
 from ..tracing import SCALAR_AVALS, Trace, Tracer, as_operand, bind, here, innermost
 
-__all__ = ["Broadcast", "Convert", "apply_elementwise", "broadcast_to", "convert", "unbroadcast"]
+__all__ = ["Broadcast", "Convert", "apply_elementwise", "broadcast_to", "convert", "quick_function", "unbroadcast"]
 
 Array = Any
 
@@ -105,6 +105,8 @@ class _Plan(NamedTuple):
     steps: tuple[tuple[np.dtype[Any] | None, tuple[int, ...] | None], ...] | None
     """For each operand the dtype and the shape to bring it to; None if all fit as they are."""
     out: ShapedArray
+    fits: bool
+    """No step but the conversion of Python floats to float64."""
 
 
 _plans: dict[tuple[Any, ...], _Plan] = {}
@@ -138,7 +140,58 @@ def apply_elementwise(primitive: Any, args: tuple[Any, ...], keep_weak: bool = F
     return result
 
 
+_FLOAT64 = np.dtype(np.float64)
+_FLOAT64_SCALAR = ShapedArray((), _FLOAT64)
+_FLOAT_AVAL = SCALAR_AVALS[float]
 _DIRECT = frozenset({Tracer, np.float64, *SCALAR_AVALS})
+
+
+def quick_function(primitive: Any, arity: int, keep_weak: bool = False) -> Callable[..., Array]:
+    """Return the public function of an elementwise primitive.
+
+    It is :func:`apply_elementwise` with a short way in front for what nearly every call is: traced operands,
+    or a traced operand and a Python float, that fit as they are. ``fits`` remembers those.
+    """
+    fits: dict[Any, ShapedArray] = {}
+
+    def general(*args: Any) -> Array:
+        result = apply_elementwise(primitive, args, keep_weak)
+        if all(type(x) in (Tracer, float) for x in args):
+            avals = tuple([x.aval if type(x) is Tracer else _FLOAT_AVAL for x in args])
+            plan = _plans.get((primitive, *avals))
+            if plan is not None and plan.fits and (keep_weak or not plan.out.weak_type):
+                fits[avals if arity == 2 else avals[0]] = plan.out
+        return result
+
+    def unary(x: Any) -> Array:
+        if type(x) is Tracer:
+            var = x._var
+            out = fits.get(var.aval)
+            if out is not None:
+                return x._trace.append(primitive, (var,), out)
+        return general(x)
+
+    def binary(x: Any, y: Any) -> Array:
+        if type(x) is Tracer:
+            trace, u = x._trace, x._var
+            if type(y) is Tracer:
+                if y._trace is trace:
+                    v = y._var
+                    out = fits.get((u.aval, v.aval))
+                    if out is not None:
+                        return trace.append(primitive, (u, v), out)
+            elif type(y) is float:
+                out = fits.get((u.aval, _FLOAT_AVAL))
+                if out is not None:
+                    return trace.append(primitive, (u, Literal(np.float64(y), _FLOAT64_SCALAR)), out)
+        elif type(x) is float and type(y) is Tracer:
+            v = y._var
+            out = fits.get((_FLOAT_AVAL, v.aval))
+            if out is not None:
+                return y._trace.append(primitive, (Literal(np.float64(x), _FLOAT64_SCALAR), v), out)
+        return general(x, y)
+
+    return {1: unary, 2: binary}.get(arity, general)
 
 
 def _make_plan(key: tuple[Any, ...]) -> _Plan:
@@ -164,7 +217,11 @@ def _make_plan(key: tuple[Any, ...]) -> _Plan:
         out = ShapedArray(out.shape, out.dtype, out.dtype != np.bool_)
     if len(_plans) >= _PLAN_LIMIT:
         _plans.clear()
-    plan = _plans[key] = _Plan(steps if any(part is not None for step in steps for part in step) else None, out)
+    fits = all(
+        step[1] is None and (step[0] is None or (aval is _FLOAT_AVAL and step[0] is _FLOAT64))
+        for step, aval in zip(steps, avals, strict=True)
+    )
+    plan = _plans[key] = _Plan(steps if any(part is not None for step in steps for part in step) else None, out, fits)
     return plan
 
 
@@ -172,6 +229,8 @@ def _fit(trace: Trace, atom: Atom, dtype: np.dtype[Any] | None, shape: tuple[int
     """Bring one operand to the dtype and shape that its equation needs; literals are converted at once."""
     if dtype is not None:
         if type(atom) is Literal:
+            if dtype is _FLOAT64:
+                return Literal(np.float64(atom.value), _FLOAT64_SCALAR)
             return Literal(np.asarray(atom.value, dtype)[()], ShapedArray((), dtype))
         if dtype != atom.aval.dtype:
             atom = trace.record(Convert(dtype), (atom,))._var

@@ -5,7 +5,7 @@ from .dispatch import full_name
 from .entry import ShapeDtypeStruct, Traced, as_operand, leaf_aval, leaf_value, trace
 from .guards import Guard, StopGradient, here, stop_gradient_leaf
 from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, implements, method, operator
-from .trace import SCALAR_AVALS, UNKNOWN, Trace, bind, current_trace, evaluate, infer, innermost, opened, peek, run
+from .trace import SCALAR_AVALS, UNKNOWN, Trace, bind, current_trace, evaluate, infer, innermost, opened, peek, run, run_all
 from .tracer import Tracer
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "operator",
     "peek",
     "run",
+    "run_all",
     "stop_gradient_leaf",
     "trace",
 ]

@@ -31,7 +31,7 @@ from ..ir import (
 )
 from .tracer import Tracer
 
-__all__ = ["SCALAR_AVALS", "UNKNOWN", "Trace", "bind", "current_trace", "evaluate", "infer", "innermost", "opened", "peek", "run"]
+__all__ = ["SCALAR_AVALS", "UNKNOWN", "Trace", "bind", "current_trace", "evaluate", "infer", "innermost", "opened", "peek", "run", "run_all"]
 
 
 class _Unknown:
@@ -41,6 +41,7 @@ class _Unknown:
 
 UNKNOWN: Final = _Unknown()
 
+_new = tuple.__new__  # a NamedTuple's own constructor costs twice as much
 _orders = itertools.count()
 _current: ContextVar[Trace | None] = ContextVar("autotrace_trace", default=None)
 
@@ -108,7 +109,7 @@ class Trace:
         return self.append(primitive, atoms, avals)
 
     def append(self, primitive: Primitive, atoms: tuple[Atom, ...], avals: Any) -> Any:
-        """Append an equation whose output avals are known already."""
+        """Append an equation whose output avals are known already. Every traced operation passes here."""
         if not self.is_open:
             raise self._leak(primitive.name, atoms)
         source = SOURCE.get()
@@ -121,7 +122,7 @@ class Trace:
             self.equations.append(Equation(primitive, atoms, outputs, source))
             return tuple([Tracer(self, var) for var in outputs])
         var = Var(avals)
-        self.equations.append(Equation(primitive, atoms, (var,), source))
+        self.equations.append(_new(Equation, (primitive, atoms, (var,), source)))
         return Tracer(self, var)
 
     def atom(self, x: Any) -> Atom:
@@ -256,12 +257,32 @@ def run(equation: Equation, values: dict[Atom, Any]) -> None:
         values[outputs[0]] = result
 
 
+def run_all(jaxpr: Jaxpr, values: dict[Atom, Any]) -> None:
+    """Evaluate every equation whose outputs are not in ``values`` yet."""
+    if any([type(x) is Tracer for x in values.values()]):
+        for equation in jaxpr.equations:
+            if not equation.outputs or equation.outputs[0] not in values:
+                run(equation, values)
+        return
+    try:  # on arrays alone nothing is recorded: no dispatch, no source to keep
+        for equation in jaxpr.equations:
+            primitive, inputs, outputs, _ = equation
+            if outputs and outputs[0] in values:
+                continue
+            result = primitive.impl(*[v.value if type(v) is Literal else values[v] for v in inputs])  # type: ignore[attr-defined]
+            if primitive.multiple:
+                values.update(zip(outputs, result, strict=True))
+            else:
+                values[outputs[0]] = result
+    except Exception as error:
+        raise annotate(error, equation) from error.__cause__
+
+
 def evaluate(jaxpr: Jaxpr, inputs: Sequence[Any]) -> list[Any]:
     """Run ``jaxpr`` on arrays, or on tracers: then its equations are recorded in their trace."""
     values: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, inputs, strict=True))
-    for equation in jaxpr.equations:
-        run(equation, values)
+    run_all(jaxpr, values)
     return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..tree import PyTreeDef, tree_unflatten
-from .arguments import Leaves, copied, function_name, leaves_of, owned, select, trace_leaves
+from ..primitives.promotion import convert
+from .arguments import Leaves, Run, copied, function_name, leaves_of, owned, select, trace_leaves
 from .derivatives import cotangent_leaves
+from .forward import push_forward
 from .reverse import Recorded, pull_back, run_forward
 from .wrapper import transformed
 
@@ -90,15 +92,28 @@ def _differentiate(
     run = trace_leaves(lambda values: chosen.call(*values), leaves, what, has_aux)
     _check_output(run.out_tree, run.jaxpr.out_avals[: run.outputs], holomorphic, name)
     primals = leaves.primals
-    recorded = run_forward(run.jaxpr, primals, [True] * len(primals), run.values)
-    out_aval = run.jaxpr.outputs[0].aval
-    cts = [out_aval.dtype.type(1), *[None] * (len(run.jaxpr.outputs) - 1)]
-    found = pull_back(recorded, cts)
+    values, found = gradient_of(run, primals)
     foreign = [*primals, *run.jaxpr.constants]
     gradients = leaves.fill(owned(found, foreign))
-    outputs = owned(recorded.outputs, foreign)
+    outputs = owned(values, foreign)
     value = (outputs[0], run.aux(outputs[run.outputs :])) if has_aux else outputs[0]
     return value, gradients[0] if chosen.single else gradients
+
+
+def gradient_of(run: Run, primals: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Return the outputs of a traced call, and the gradient of the first one by reverse mode.
+
+    With respect to a single real scalar, forward mode gives the same at no more cost: it keeps nothing, and
+    its programs stay smaller when derivatives are nested.
+    """
+    jaxpr = run.jaxpr
+    one = jaxpr.outputs[0].aval.dtype.type(1)
+    if len(primals) == 1 and jaxpr.in_avals[0].ndim == 0 and jaxpr.in_avals[0].dtype.kind == "f":
+        outputs, tangents = push_forward(jaxpr, primals, [jaxpr.in_avals[0].dtype.type(1)], run.values)
+        tangent = tangents[0]
+        return outputs, [tangent if tangent is None else convert(tangent, jaxpr.in_avals[0].dtype)]
+    recorded = run_forward(jaxpr, primals, [True] * len(primals), run.values)
+    return recorded.outputs, pull_back(recorded, [one, *[None] * (len(jaxpr.outputs) - 1)])
 
 
 def _check_inputs(leaves: Leaves, holomorphic: bool, allow_int: bool, name: str) -> None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..ir import COTANGENT, SOURCE, Atom, Jaxpr, Literal, in_phase
-from ..tracing import run
+from ..ir import COTANGENT, SOURCE, Atom, Equation, Jaxpr, Literal, Var, in_phase
+from ..tracing import run_all
 from .linear import add_to, local_pullback
 
 __all__ = ["Recorded", "pull_back", "run_forward"]
@@ -23,6 +23,7 @@ class Recorded(NamedTuple):
     jaxpr: Jaxpr
     values: dict[Atom, Any]
     active: set[Atom]
+    path: list[Equation]
     outputs: list[Any]
 
 
@@ -33,26 +34,28 @@ def run_forward(
     values = {} if known is None else known
     values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, primals, strict=True))
+    run_all(jaxpr, values)
     active: set[Atom] = {v for v, m in zip(jaxpr.in_vars, moving, strict=True) if m}
+    path: list[Equation] = []
     for equation in jaxpr.equations:
-        primitive, inputs, outputs, _ = equation
-        if not outputs or outputs[0] not in values:
-            run(equation, values)
-        if not primitive.stops and not active.isdisjoint(inputs):
-            active.update([v for v in outputs if v.aval.inexact])
+        if not equation[0].stops and not active.isdisjoint(equation[1]):
+            path.append(equation)
+            for var in equation[2]:
+                if var.aval.inexact:
+                    active.add(var)
     outs = [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
-    return Recorded(jaxpr, values, active, outs)
+    return Recorded(jaxpr, values, active, path, outs)
 
 
 def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
     """Return the cotangents of the inputs, None where zero, given those of the outputs."""
-    jaxpr, values, active, _ = recorded
+    jaxpr, values, active, path, _ = recorded
     total: dict[Atom, Any] = {}
     for var, ct in zip(jaxpr.outputs, cts, strict=True):
         add_to(total, var, ct, active)
     token = SOURCE.set(None)
     try:
-        for primitive, inputs, outputs, source in reversed(jaxpr.equations):
+        for primitive, inputs, outputs, source in reversed(path):
             if primitive.multiple:
                 got: Any = [total.pop(v, None) for v in outputs]
                 if all(ct is None for ct in got):
@@ -65,10 +68,10 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
                 out = values[outputs[0]]
             SOURCE.set(in_phase(source, COTANGENT))
             ins = [v.value if type(v) is Literal else values[v] for v in inputs]
-            wanted = [v in active for v in inputs]
+            wanted = [v in active if type(v) is Var else False for v in inputs]
             rule = getattr(primitive, "vjp", None)
             found = rule(got, out, ins, wanted) if rule else local_pullback(primitive, got, out, ins, wanted)
-            for var, ct, want in zip(inputs, found, wanted, strict=True):
+            for var, ct, want in zip(inputs, found, wanted):  # noqa: B905  three lists of one length, in a hot loop
                 if want and ct is not None:
                     old = total.get(var)
                     total[var] = ct if old is None else old + ct
