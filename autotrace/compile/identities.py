@@ -1,4 +1,5 @@
-"""Algebraic identities that are exact in floating point, signs of zeros, infinities and NaN included.
+"""Algebraic identities that are exact in floating point, signs of zeros, infinities and NaN included;
+one, marked by ``reassociate``, rounds differently.
 
 Each function takes the operands of its primitive and returns an equal atom, or None. What is not here is
 left out on purpose: x + 0 is not x where x is -0, and 0 * x is not 0 where x is infinite.
@@ -56,7 +57,7 @@ def _mul(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
             return b.emit(Neg(), (u,))  # type: ignore[no-any-return]
         if (d := b.definition(v, Neg)) is not None:  # u * -w = -(u * w)
             return b.emit(Neg(), (b.emit(Mul(), (u, d.inputs[0])),))  # type: ignore[no-any-return]
-        if _whole(v) and (d := b.definition(u, Mul)) is not None:  # (w * m) * n = w * (m n)
+        if b.reassociate and _whole(v) and (d := b.definition(u, Mul)) is not None:  # (w * m) * n = w * (m n)
             for w, m in (d.inputs, d.inputs[::-1]):
                 if _whole(m):
                     return b.emit(Mul(), (w, b.emit(Mul(), (m, v))))  # type: ignore[no-any-return]

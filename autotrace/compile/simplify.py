@@ -19,12 +19,13 @@ from .identities import IDENTITIES
 __all__ = ["eliminate_dead_code", "simplify"]
 
 
-def simplify(jaxpr: Jaxpr) -> Jaxpr:
+def simplify(jaxpr: Jaxpr, reassociate: bool = True) -> Jaxpr:
     """Return a program with the same outputs and no more equations than ``jaxpr``.
 
-    Results change by no more than rounding; NaN, infinities and warnings stay.
+    NaN, infinities and warnings stay. Results change by no more than the rounding of products with whole
+    numbers, (x * 2) * 3 = x * 6, and not at all without ``reassociate``.
     """
-    builder = Builder()
+    builder = Builder(reassociate)
     for equation in jaxpr.equations:
         builder.rewrite(equation)
     outputs = [builder.renamed.get(v, v) for v in jaxpr.outputs]
@@ -34,7 +35,8 @@ def simplify(jaxpr: Jaxpr) -> Jaxpr:
 class Builder:
     """The simplified program so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, reassociate: bool) -> None:
+        self.reassociate = reassociate
         self.equations: list[Equation] = []
         self.renamed: dict[Atom, Atom] = {}
         self.producers: dict[Atom, Equation] = {}

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..ir import Atom, Literal, Primitive, ShapedArray, is_inexact
-from ..tracing import SCALAR_AVALS, Trace, Tracer, as_operand, bind, here, innermost
+from ..tracing import SCALAR_AVALS, Trace, Tracer, as_operand, bind, here, innermost, leaf_aval
 
 __all__ = ["Broadcast", "Convert", "apply_elementwise", "broadcast_to", "convert", "quick_function", "unbroadcast"]
 
@@ -150,14 +150,14 @@ def quick_function(primitive: Any, arity: int, keep_weak: bool = False) -> Calla
     """Return the public function of an elementwise primitive.
 
     It is :func:`apply_elementwise` with a short way in front for what nearly every call is: traced operands,
-    or a traced operand and a Python float, that fit as they are. ``fits`` remembers those.
+    or a traced operand and an array or a Python float, that fit as they are. ``fits`` remembers those.
     """
     fits: dict[Any, ShapedArray] = {}
 
     def general(*args: Any) -> Array:
         result = apply_elementwise(primitive, args, keep_weak)
-        if all(type(x) in (Tracer, float) for x in args):
-            avals = tuple([x.aval if type(x) is Tracer else _FLOAT_AVAL for x in args])
+        if all(type(x) in (Tracer, float, np.ndarray) for x in args):
+            avals = tuple([leaf_aval(x) for x in args])
             plan = _plans.get((primitive, *avals))
             if plan is not None and plan.fits and (keep_weak or not plan.out.weak_type):
                 fits[avals if arity == 2 else avals[0]] = plan.out
@@ -180,6 +180,12 @@ def quick_function(primitive: Any, arity: int, keep_weak: bool = False) -> Calla
                     out = fits.get((u.aval, v.aval))
                     if out is not None:
                         return trace.append(primitive, (u, v), out)
+            elif type(y) is np.ndarray:
+                if y.ndim and y.dtype != object:
+                    captured = trace.capture_array(y)
+                    out = fits.get((u.aval, captured.aval))
+                    if out is not None:
+                        return trace.append(primitive, (u, captured), out)
             elif type(y) is float:
                 out = fits.get((u.aval, _FLOAT_AVAL))
                 if out is not None:

@@ -137,7 +137,7 @@ class Trace:
             x = np.asarray(x) if not isinstance(x, np.generic | np.ndarray) else x
         if x.ndim == 0:
             return Literal(x[()])
-        return self._capture_array(x)
+        return self.capture_array(x)
 
     def _capture_tracer(self, x: Tracer) -> Var:
         found = self._captured.get(id(x))
@@ -151,7 +151,8 @@ class Trace:
             self._carrying.add(var)
         return var
 
-    def _capture_array(self, x: Any) -> Var:
+    def capture_array(self, x: Any) -> Var:
+        """Return the constant that stands for an array of rank 1 or more."""
         found = self._captured.get(id(x))
         if found is not None and (found[1] is x or _same_bits(found[1], x)):
             return found[2]

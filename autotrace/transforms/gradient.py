@@ -6,7 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..tree import PyTreeDef, tree_unflatten
+from ..compile.reuse import DerivedPrograms, is_concrete
+from ..compile.simplify import simplify
+from ..ir import Atom, Jaxpr
 from ..primitives.promotion import convert
+from ..tracing import trace
 from .arguments import Leaves, Run, copied, function_name, leaves_of, owned, select, trace_leaves
 from .derivatives import cotangent_leaves
 from .forward import push_forward
@@ -106,14 +110,42 @@ def gradient_of(run: Run, primals: Sequence[Any]) -> tuple[list[Any], list[Any]]
     With respect to a single real scalar, forward mode gives the same at no more cost: it keeps nothing, and
     its programs stay smaller when derivatives are nested.
     """
-    jaxpr = run.jaxpr
+    if is_concrete(run.jaxpr, primals):
+        done = _GRADIENTS.run(run.jaxpr, primals)
+        if done is not None:
+            results, reached = done
+            given = iter(results[len(run.jaxpr.outputs) :])
+            return list(results[: len(run.jaxpr.outputs)]), [next(given) if some else None for some in reached]
+    return _walk(run.jaxpr, primals, len(primals), run.values)
+
+
+def _walk(
+    jaxpr: Jaxpr, inputs: Sequence[Any], count: int, values: dict[Atom, Any] | None
+) -> tuple[list[Any], list[Any]]:
+    """Differentiate the first output in the first ``count`` inputs, equation by equation."""
+    first = jaxpr.in_avals[0] if count else None
+    if count == 1 and first is not None and first.ndim == 0 and first.dtype.kind == "f":
+        tangents = [first.dtype.type(1), *[None] * (len(inputs) - 1)]
+        outputs, dots = push_forward(jaxpr, inputs, tangents, values)
+        return outputs, [None if dots[0] is None else convert(dots[0], first.dtype)]
+    recorded = run_forward(jaxpr, inputs, [i < count for i in range(len(inputs))], values)
     one = jaxpr.outputs[0].aval.dtype.type(1)
-    if len(primals) == 1 and jaxpr.in_avals[0].ndim == 0 and jaxpr.in_avals[0].dtype.kind == "f":
-        outputs, tangents = push_forward(jaxpr, primals, [jaxpr.in_avals[0].dtype.type(1)], run.values)
-        tangent = tangents[0]
-        return outputs, [tangent if tangent is None else convert(tangent, jaxpr.in_avals[0].dtype)]
-    recorded = run_forward(jaxpr, primals, [True] * len(primals), run.values)
-    return recorded.outputs, pull_back(recorded, [one, *[None] * (len(jaxpr.outputs) - 1)])
+    return recorded.outputs, pull_back(recorded, [one, *[None] * (len(jaxpr.outputs) - 1)])[:count]
+
+
+def _derive(jaxpr: Jaxpr, count: int) -> tuple[Jaxpr, list[bool]]:
+    """Write the walk down as a program: outputs, then the gradients that are not known to be zero."""
+    reached: list[bool] = []
+
+    def flat(tracers: list[Any]) -> list[Any]:
+        outputs, found = _walk(jaxpr, tracers, count, None)
+        reached.extend(g is not None for g in found)
+        return [*outputs, *[g for g in found if g is not None]]
+
+    return simplify(trace(flat, jaxpr.in_avals, None, "grad", snapshot=False).jaxpr, reassociate=False), reached
+
+
+_GRADIENTS = DerivedPrograms(_derive)
 
 
 def _check_inputs(leaves: Leaves, holomorphic: bool, allow_int: bool, name: str) -> None:

@@ -1,0 +1,126 @@
+"""A program as one flat Python function over NumPy calls."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, NamedTuple
+
+from ..ir import Atom, Jaxpr, Literal, annotate, last_uses
+
+__all__ = ["Compiled", "generate"]
+
+_INFIX: dict[Any, str] = {
+    operator.add: "+",
+    operator.sub: "-",
+    operator.mul: "*",
+    operator.truediv: "/",
+    operator.floordiv: "//",
+    operator.mod: "%",
+    operator.pow: "**",
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+    operator.eq: "==",
+    operator.ne: "!=",
+    operator.and_: "&",
+    operator.or_: "|",
+    operator.xor: "^",
+}
+_PREFIX: dict[Any, str] = {operator.neg: "-", operator.pos: "+", operator.invert: "~"}
+
+_FILE = "<autotrace program>"
+
+
+class Compiled(NamedTuple):
+    """A generated function from the program's inputs to the tuple of its outputs, and its source."""
+
+    function: Callable[..., tuple[Any, ...]]
+    source: str
+    jaxpr: Jaxpr
+    lines: dict[int, int]
+    """Which equation stands at which line."""
+
+    def __call__(self, *inputs: Any) -> tuple[Any, ...]:
+        try:
+            return self.function(*inputs)
+        except Exception as error:
+            line = _failing_line(error.__traceback__)
+            if line not in self.lines:
+                raise
+            raise annotate(error, self.jaxpr.equations[self.lines[line]]) from error.__cause__
+
+
+def generate(jaxpr: Jaxpr) -> Compiled:
+    """Generate and compile the function of ``jaxpr``. Values are dropped after their last use."""
+    writer = _Writer(jaxpr)
+    lines = [f"def program({', '.join(writer.name(v) for v in jaxpr.in_vars)}):"]
+    where: dict[int, int] = {}
+    frees, constants = last_uses(jaxpr), set(jaxpr.const_vars)
+    for index, equation in enumerate(jaxpr.equations):
+        lines.append("    " + writer.statement(equation))
+        where[len(lines)] = index
+        dropped = [writer.name(v) for v in frees.get(index, ()) if v not in constants]
+        if dropped:
+            lines.append(f"    del {', '.join(dropped)}")
+    outputs = [writer.name(v) for v in jaxpr.outputs]
+    lines.append(f"    return ({', '.join(outputs)}{',' if len(outputs) == 1 else ''})")
+    source = "\n".join(lines)
+    exec(compile(source, _FILE, "exec"), writer.scope)
+    return Compiled(writer.scope["program"], source, jaxpr, where)
+
+
+class _Writer:
+    """Names for variables, and the scope that holds constants, numbers and functions."""
+
+    def __init__(self, jaxpr: Jaxpr) -> None:
+        self.scope: dict[str, Any] = {}
+        self._names: dict[Any, str] = {}
+        for var, value in zip(jaxpr.const_vars, jaxpr.constants, strict=True):
+            self._names[var] = self._hold("constant", value)
+
+    def name(self, atom: Atom) -> str:
+        """Return the name of a variable, or of the number of a literal."""
+        found = self._names.get(atom)
+        if found is None:
+            found = self._hold("number", atom.value) if type(atom) is Literal else f"v{len(self._names)}"
+            self._names[atom] = found
+        return found
+
+    def _hold(self, word: str, value: Any) -> str:
+        name = f"{word}_{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def statement(self, equation: Any) -> str:
+        """Return the assignment that evaluates ``equation``."""
+        primitive, inputs, outputs, _ = equation
+        operands = [self.name(v) for v in inputs]
+        call = self._call(primitive, operands)
+        if primitive.multiple:
+            targets = "".join(f"{self.name(v)}, " for v in outputs)
+            return f"{targets}= {call}" if targets else call
+        return f"{self.name(outputs[0])} = {call}"
+
+    def _call(self, primitive: Any, operands: Sequence[str]) -> str:
+        impl = primitive.impl
+        if impl in _INFIX and len(operands) == 2:
+            return f"{operands[0]} {_INFIX[impl]} {operands[1]}"
+        if impl in _PREFIX and len(operands) == 1:
+            return f"{_PREFIX[impl]}{operands[0]}"
+        key = ("impl", primitive)
+        name = self._names.get(key)
+        if name is None:
+            name = self._names[key] = f"{primitive.name}_{len(self.scope)}"
+            self.scope[name] = impl
+        return f"{name}({', '.join(operands)})"
+
+
+def _failing_line(traceback: TracebackType | None) -> int | None:
+    while traceback is not None:
+        if traceback.tb_frame.f_code.co_filename == _FILE:
+            return traceback.tb_lineno
+        traceback = traceback.tb_next
+    return None

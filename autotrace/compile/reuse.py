@@ -1,0 +1,130 @@
+"""What was derived once from a program serves every program of the same structure.
+
+A plain ``grad(f)(x)`` traces ``f`` anew at every call, since Python may take another path. Most calls give the
+same program but for the numbers in it. So a derived program is kept under the structure of the one it came
+from; arrays and most numbers are its inputs. Deriving and compiling costs as much as some twenty
+interpreted calls, so it waits until that many have been made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..ir import Atom, Equation, Jaxpr, Literal, Var
+from ..tracing import Tracer
+from .codegen import Compiled, generate
+
+__all__ = ["DerivedPrograms", "structure"]
+
+_CALLS_BEFORE_COMPILING = 16
+_LONGEST = 5_000
+"""Equations; longer programs are interpreted: compiling them would take seconds."""
+_KEPT = 256
+_WRITTEN_OUT = frozenset({-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0, 4.0})
+"""Numbers that stay in the structure, since simplification makes use of them."""
+
+
+def structure(jaxpr: Jaxpr) -> tuple[tuple[Any, ...], list[Any]]:
+    """Return a hashable structure of ``jaxpr``, and the numbers and arrays that it leaves out, in order."""
+    numbers: dict[Atom, int] = {}
+    parts: list[Any] = [v.aval for v in jaxpr.in_vars]
+    for var in (*jaxpr.in_vars, *jaxpr.const_vars):
+        numbers[var] = len(numbers)
+    parts.extend([v.aval for v in jaxpr.const_vars])
+    operands = list(jaxpr.constants)
+    count = len(numbers)
+    add = parts.append
+    for primitive, inputs, outputs, _ in jaxpr.equations:
+        add(primitive)
+        for atom in inputs:
+            if type(atom) is Literal:
+                _add_literal(atom, add, operands)
+            else:
+                add(numbers[atom])
+        for var in outputs:
+            numbers[var] = count
+            count += 1
+    for atom in jaxpr.outputs:
+        if type(atom) is Literal:
+            _add_literal(atom, add, operands)
+        else:
+            add(numbers[atom])
+    return tuple(parts), operands
+
+
+def _add_literal(atom: Literal, add: Callable[[Any], None], operands: list[Any]) -> None:
+    add(atom.aval)
+    if _is_hoisted(atom):
+        operands.append(atom.value)
+    else:
+        add(float(atom.value))
+
+
+def _is_hoisted(atom: Literal) -> bool:
+    return atom.aval.dtype.kind != "f" or atom.value not in _WRITTEN_OUT
+
+
+def template(jaxpr: Jaxpr) -> Jaxpr:
+    """Return ``jaxpr`` with its constants and hoisted numbers as further inputs, in the order of :func:`structure`.
+
+    Guards are dropped: the structure includes them, so they hold.
+    """
+    extra = list(jaxpr.const_vars)
+
+    def hoist(atom: Atom) -> Atom:
+        if type(atom) is Literal and _is_hoisted(atom):
+            extra.append(Var(atom.aval))
+            return extra[-1]
+        return atom
+
+    equations = [Equation(p, tuple([hoist(v) for v in ins]), outs, src) for p, ins, outs, src in jaxpr.equations]
+    outputs = [hoist(v) for v in jaxpr.outputs]
+    kept = [e for e in equations if e.outputs or not e.primitive.effect]
+    return Jaxpr([*jaxpr.in_vars, *extra], kept, outputs)
+
+
+class _Entry:
+    """How often a structure was met, and what was derived from it once that was often enough."""
+
+    __slots__ = ("calls", "info", "program")
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.program: Compiled | None = None
+        self.info: Any = None
+
+
+class DerivedPrograms:
+    """Compiled programs that ``derive`` makes of templates, by structure.
+
+    ``derive(template, count)`` gets a program whose first ``count`` inputs are the original's; it returns the
+    derived program, which has the same inputs, and anything else that the caller wants back.
+    """
+
+    def __init__(self, derive: Callable[[Jaxpr, int], tuple[Jaxpr, Any]]) -> None:
+        self._derive = derive
+        self._entries: dict[tuple[Any, ...], _Entry] = {}
+
+    def run(self, jaxpr: Jaxpr, inputs: list[Any]) -> tuple[tuple[Any, ...], Any] | None:
+        """Run what was derived from ``jaxpr``'s structure; None if it is not (or not yet) worth having."""
+        if len(jaxpr.equations) > _LONGEST:
+            return None
+        key, operands = structure(jaxpr)
+        entry = self._entries.get(key)
+        if entry is None:
+            while len(self._entries) >= _KEPT:
+                self._entries.pop(next(iter(self._entries)), None)
+            entry = self._entries[key] = _Entry()
+        entry.calls += 1
+        if entry.program is None:
+            if entry.calls <= _CALLS_BEFORE_COMPILING:
+                return None
+            derived, entry.info = self._derive(template(jaxpr), len(jaxpr.in_vars))
+            entry.program = generate(derived)
+        return entry.program(*inputs, *operands), entry.info
+
+
+def is_concrete(jaxpr: Jaxpr, inputs: list[Any]) -> bool:
+    """Tell whether no tracer of an enclosing trace is among the values."""
+    return not any([type(x) is Tracer for x in (*inputs, *jaxpr.constants)])
