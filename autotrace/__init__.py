@@ -1,6 +1,6 @@
 """autotrace: trace plain NumPy functions into small programs; differentiate, batch, print and run them."""
 
-from . import errors, primitives, tree
+from . import errors, numpy, primitives, tree
 from .ir import (
     Equation,
     Jaxpr,
@@ -61,6 +61,7 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_jaxpr",
+    "numpy",
     "primitives",
     "print_jaxpr",
     "ravel_pytree",

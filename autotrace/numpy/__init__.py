@@ -1,0 +1,24 @@
+"""The names of :mod:`numpy`. Its functions work on traced values by themselves; this adds what they cannot reach.
+
+NumPy calls us back wherever an argument is traced, so most names here are NumPy's own functions. What has no
+traced argument (``zeros``, ``array`` of a list, ...) is replaced by a function that makes traced arrays while
+a function is being traced. Each module of this folder registers the functions of one area.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as _numpy
+
+from . import fft, joining, linalg, statistics
+
+__all__ = sorted({*_numpy.__all__, "fft", "linalg"})
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(_numpy, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *dir(_numpy)})
