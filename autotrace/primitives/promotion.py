@@ -48,7 +48,7 @@ class Convert(Primitive):
 
 def convert(x: Array, dtype: Any) -> Array:
     """Return ``x`` as an array of ``dtype``; no equation if it is one."""
-    return x if x.dtype == dtype else bind(Convert(np.dtype(dtype)), x)
+    return x if x.dtype is dtype or x.dtype == dtype else bind(Convert(np.dtype(dtype)), x)
 
 
 class Broadcast(Primitive):

@@ -6,6 +6,7 @@ A reduction equation drops its axes; ``keepdims``, ``where`` and ``initial`` are
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -261,9 +262,13 @@ def _reduce(
 
 def _accumulator(a: Any, dtype: Any, ufunc: Any) -> Array:
     """Convert to the dtype in which NumPy adds or multiplies: small integers to the machine's."""
-    if dtype is None:
-        dtype = ufunc.reduce(np.zeros(1, a.dtype)).dtype
-    return convert(a, np.dtype(dtype))
+    return convert(a, _accumulator_dtype(ufunc, a.dtype) if dtype is None else np.dtype(dtype))
+
+
+@lru_cache(maxsize=256)
+def _accumulator_dtype(ufunc: Any, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    found: np.dtype[Any] = ufunc.reduce(np.zeros(1, dtype)).dtype
+    return found
 
 
 @implements(np.sum)

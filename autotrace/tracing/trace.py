@@ -7,8 +7,7 @@ Values of an inner trace may be tracers of an outer one; evaluating them records
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -111,7 +110,7 @@ class Trace:
     def append(self, primitive: Primitive, atoms: tuple[Atom, ...], avals: Any) -> Any:
         """Append an equation whose output avals are known already. Every traced operation passes here."""
         if not self.is_open:
-            raise self._leak(primitive.name, atoms)
+            raise self.leak(primitive.name, atoms)
         source = SOURCE.get()
         if source is None:
             source = user_source()
@@ -144,7 +143,7 @@ class Trace:
         if found is not None and found[1] is x._var:
             return found[2]
         if not x._trace.is_open:
-            raise x._trace._leak("use", (x._var,))
+            raise x._trace.leak(self.what, (x._var,))
         var = self._constant(x.aval, Tracer(x._trace, x._var))
         self._captured[id(x)] = (x, x._var, var)
         if x._trace.carries(x._var):
@@ -176,15 +175,16 @@ class Trace:
         """Return what was recorded as a program."""
         return Jaxpr(self.in_vars, self.equations, outputs, self.constants.keys(), self.constants.values())
 
-    def _leak(self, doing: str, atoms: Sequence[Atom]) -> UnexpectedTracerError:
+    def leak(self, doing: str, atoms: Sequence[Atom]) -> UnexpectedTracerError:
+        """Return the error of one who uses a traced value after the end of its trace."""
         self._index()
         mine = [atom for atom in atoms if isinstance(atom, Var)] or [Var(ShapedArray((), np.dtype(float)))]
         made = next((self._producers[v] for v in mine if v in self._producers), None)
         where = place(made.source) if made is not None else None
-        born = f"made at {where.file}:{where.line} " if where else ""
+        born = f" made at {where.file}:{where.line} in" if where else ", an argument of"
         return UnexpectedTracerError(
-            f"{doing}: a traced value must not outlive the call that traces it; got {mine[0].aval} {born}"
-            f"in a call of {self.what} that has ended. Return the value from the function instead of storing it."
+            f"{doing}: a traced value must not outlive the call that traces it; got {mine[0].aval}{born} "
+            f"{self.what}, which has ended. Return the value from the function instead of storing it."
         )
 
     # -- values ------------------------------------------------------------------------------------
@@ -321,14 +321,20 @@ def current_trace() -> Trace | None:
     return _current.get()
 
 
-@contextmanager
-def opened(trace: Trace) -> Iterator[Trace]:
-    """Run the body with ``trace`` as the current one; close it afterwards, after an exception too."""
-    token, source = _current.set(trace), SOURCE.set(None)
-    try:
-        yield trace
-    finally:
-        trace.close()
-        SOURCE.reset(source)
-        _current.reset(token)
+class opened:
+    """Run the body of a ``with`` with ``trace`` as the current one; close it afterwards, after an exception too."""
 
+    __slots__ = ("_source", "_token", "_trace")
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+
+    def __enter__(self) -> Trace:
+        self._token = _current.set(self._trace)
+        self._source = SOURCE.set(None)
+        return self._trace
+
+    def __exit__(self, *error: object) -> None:
+        self._trace.close()
+        SOURCE.reset(self._source)
+        _current.reset(self._token)

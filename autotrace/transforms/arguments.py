@@ -10,7 +10,7 @@ import numpy as np
 
 from ..compile.simplify import simplify
 from ..ir import Jaxpr, ShapedArray, float0
-from ..tracing import Traced, Tracer, as_operand, leaf_aval, leaf_value, trace
+from ..tracing import SCALAR_AVALS, Traced, Tracer, as_operand, leaf_aval, leaf_value, trace
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
 
 __all__ = ["Leaves", "Run", "Selection", "copied", "function_name", "leaves_of", "owned", "protect", "select", "trace_leaves", "zeros_of"]
@@ -38,6 +38,8 @@ def select(
     Raises ``TypeError`` or ``ValueError`` for positions and names that the call does not have.
     """
     if argnums is None and argnames is None:
+        if len(args) == 1 and not kwargs:
+            return Selection(args, fun, True)
         argnums = 0
     positions = () if argnums is None else _positions(argnums, len(args), what)
     names: tuple[str, ...] = ()
@@ -135,6 +137,8 @@ class Leaves(NamedTuple):
 
     def rebuild(self, primals: Iterable[Any]) -> Any:
         """Return the tree with other values for the moving leaves."""
+        if all(self.moving):
+            return tree_unflatten(self.tree, primals)
         given = iter(primals)
         return tree_unflatten(self.tree, [next(given) if m else x for x, m in zip(self.values, self.moving, strict=True)])
 
@@ -157,9 +161,12 @@ def leaves_of(tree: Any, what: str) -> Leaves:
         for path, x in tree_flatten_with_path(tree)[0]:
             leaf_value(x, f"argument{keystr(path)}", what)
         raise
-    avals = [leaf_aval(x) if type(r) is Tracer or not isinstance(r, float | complex) or isinstance(r, np.generic) else leaf_aval(r) for x, r in zip(values, raw, strict=True)]
+    # A Python number is weakly typed, and what it became is not.
+    avals = [SCALAR_AVALS.get(type(r)) or leaf_aval(x) for x, r in zip(values, raw, strict=True)]
     moving = [aval.inexact for aval in avals]
-    return Leaves([x if m else r for x, r, m in zip(values, raw, moving, strict=True)], treedef, moving, avals)
+    if not all(moving):
+        values = [x if m else r for x, r, m in zip(values, raw, moving, strict=True)]
+    return Leaves(values, treedef, moving, avals)
 
 
 class Run(NamedTuple):
