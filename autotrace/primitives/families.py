@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..ir import Linear, Primitive, ShapedArray
-from ..tracing import bind, here, implements, operator
+from ..tracing import UFUNCS, bind, here, implements, operator
 from .promotion import apply_elementwise, broadcast_to, quick_function, unbroadcast
 
 __all__ = ["Array", "Binary", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise"]
@@ -165,7 +165,11 @@ def _aval(x: Array) -> ShapedArray:
 def elementwise(
     primitive: Elementwise, *numpy_names: Any, operators: tuple[str, str | None] | None = None
 ) -> Callable[..., Array]:
-    """Make the public function of an elementwise primitive and let NumPy's own (``numpy_names``) call it."""
+    """Make the public function of an elementwise primitive and let NumPy's own (``numpy_names``) call it.
+
+    By default that is the primitive's ufunc, unless another primitive has it: a primitive of one's own may name any
+    ufunc that treats dtypes as it does.
+    """
 
     arity = len(primitive.scales) or primitive.ufunc.nin
     function = quick_function(primitive, arity)
@@ -173,4 +177,5 @@ def elementwise(
     function.__doc__ = type(primitive).__doc__
     if operators is not None:
         operator(*operators)(quick_function(primitive, arity, keep_weak=True))
-    return implements(*(numpy_names or (primitive.ufunc,)))(function)
+    names = numpy_names or [ufunc for ufunc in (primitive.ufunc,) if ufunc not in UFUNCS]
+    return implements(*names)(function)
