@@ -81,7 +81,8 @@ class Primitive:
 
     def __init_subclass__(cls, family: bool = False, name: str | None = None) -> None:
         own = [key for key, kind in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(kind)]
-        cls.fields = tuple(dict.fromkeys(cls.fields + tuple(own)))
+        inherited = [field for base in cls.__mro__[1:] for field in vars(base).get("fields", ())]
+        cls.fields = tuple(dict.fromkeys((*inherited, *own)))
         cls.defaults = cls.defaults | {key: vars(cls)[key] for key in own if key in vars(cls)}
         if family:
             return

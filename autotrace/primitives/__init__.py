@@ -1,6 +1,6 @@
 """The vocabulary: one file per family; all rules of one primitive stand together, its public function under it."""
 
-from . import arithmetic, comparison, complex, contraction, exponential, indexing, reduction, shape, trigonometric
+from . import arithmetic, comparison, complex, contraction, exponential, indexing, reduction, shape, sorting, trigonometric
 from .families import Binary, Elementwise, LinearMap, Predicate, Unary, elementwise
 from .promotion import broadcast_to, convert, unbroadcast
 
@@ -21,6 +21,7 @@ __all__ = [
     "indexing",
     "reduction",
     "shape",
+    "sorting",
     "trigonometric",
     "unbroadcast",
 ]
