@@ -114,7 +114,7 @@ class _Writer:
         name = self._names.get(key)
         if name is None:
             name = self._names[key] = f"{primitive.name}_{len(self.scope)}"
-            self.scope[name] = impl
+            self.scope[name] = getattr(primitive, "kernel", impl)
         return f"{name}({', '.join(operands)})"
 
 

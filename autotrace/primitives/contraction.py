@@ -7,55 +7,22 @@ before. The transpose of ``ij,jk->ik`` in the first operand is ``ik,jk->ij``; a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+import math
+import operator as operator_
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
 from string import ascii_letters
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..ir import Linear, Primitive, ShapedArray
-from ..tracing import as_operand, bind, here, implements, method, operator
+from ..tracing import Tracer, as_operand, bind, here, implements, method, operator
 from .families import Array
 from .promotion import convert
 from .shape import result_type
 
 __all__ = ["contract", "dot", "inner", "matmul", "outer", "tensordot", "vdot"]
-
-
-class _Layout(NamedTuple):
-    """How a contraction is done by ``np.matmul``: batch, free and summed axes brought together."""
-
-    x_axes: tuple[int, ...]
-    y_axes: tuple[int, ...]
-    batch: int
-    free_x: int
-    free_y: int
-    out_axes: tuple[int, ...]
-    direct: str
-    """'matmul' or 'dot' if NumPy takes the operands as they stand; '' otherwise."""
-
-
-@lru_cache(maxsize=4096)
-def _layout(subscripts: str) -> _Layout:
-    operands, out = subscripts.split("->")
-    x, y = operands.split(",")
-    batch = [c for c in out if c in x and c in y]
-    summed = [c for c in x if c in y and c not in out]
-    free_x = [c for c in x if c not in y]
-    free_y = [c for c in y if c not in x]
-    direct = ""
-    if subscripts in ("a,a->", "ab,bc->ac", "ab,b->a", "a,ab->b"):
-        direct = "matmul"
-    return _Layout(
-        tuple(x.index(c) for c in (*batch, *free_x, *summed)),
-        tuple(y.index(c) for c in (*batch, *summed, *free_y)),
-        len(batch),
-        len(free_x),
-        len(free_y),
-        tuple([*batch, *free_x, *free_y].index(c) for c in out),
-        direct,
-    )
 
 
 @lru_cache(maxsize=4096)
@@ -69,23 +36,92 @@ def canonical(subscripts: str) -> str:
     return "".join(names.setdefault(c, ascii_letters[len(names)]) if c.isalpha() else c for c in subscripts)
 
 
+def _kernel(subscripts: str) -> Callable[[Array, Array], Array]:
+    """Return NumPy's fastest way to contract as ``subscripts`` say: a product or ``np.matmul``, operands transposed.
+
+    Axes are grouped as batch (in both operands and the result), free (in one operand and the result) and
+    summed (in both operands alone).
+    """
+    operands, out = subscripts.split("->")
+    x, y = operands.split(",")
+    batch = [c for c in out if c in x and c in y]
+    summed = [c for c in x if c in y and c not in out]
+    free_x = [c for c in x if c not in y]
+    free_y = [c for c in y if c not in x]
+    if not summed:
+        return _product(x, y, out)
+    if not batch and len(summed) == 1 and len(free_x) < 2 and len(free_y) < 2:
+        return _matrix_product(x, y, out, summed[0])
+    x_axes = tuple(x.index(c) for c in (*batch, *free_x, *summed))
+    y_axes = tuple(y.index(c) for c in (*batch, *summed, *free_y))
+    out_axes = tuple([*batch, *free_x, *free_y].index(c) for c in out)
+    b, i, j = len(batch), len(free_x), len(free_y)
+
+    def general(x: Array, y: Array) -> Array:
+        x, y = np.transpose(x, x_axes), np.transpose(y, y_axes)
+        stack, rows, columns = x.shape[:b], x.shape[b : b + i], y.shape[y.ndim - j :]
+        inner = math.prod(x.shape[b + i :])
+        left = x.reshape((*stack, math.prod(rows), inner))
+        right = y.reshape((*stack, inner, math.prod(columns)))
+        return np.transpose(np.matmul(left, right).reshape((*stack, *rows, *columns)), out_axes)
+
+    return general
+
+
+def _product(x: str, y: str, out: str) -> Callable[[Array, Array], Array]:
+    """Nothing is summed: align the axes with those of the result and multiply."""
+    if {x, y} <= {"", out}:
+        return operator_.mul
+    x_axes, y_axes = ([t.index(c) for c in out if c in t] for t in (x, y))
+    x_slots, y_slots = ([c in t for c in out] for t in (x, y))
+
+    def product(x: Array, y: Array) -> Array:
+        return _spread(np.transpose(x, x_axes), x_slots) * _spread(np.transpose(y, y_axes), y_slots)
+
+    return product
+
+
+def _spread(x: Array, slots: Sequence[bool]) -> Array:
+    lengths = iter(x.shape)
+    return x.reshape([next(lengths) if there else 1 for there in slots])
+
+
+def _matrix_product(x: str, y: str, out: str, inner: str) -> Callable[[Array, Array], Array]:
+    """One axis is summed and no operand has more than one other: ``np.matmul`` of operands or their transposes."""
+    turn_x, turn_y = x[-1] != inner, y[0] != inner
+    if len(out) == 2 and out[0] not in x:  # the result is asked for transposed: (x y)^T = y^T x^T
+        turn_x, turn_y = not turn_x, not turn_y
+        if turn_x and turn_y:
+            return lambda x, y: np.matmul(y.T, x.T)
+        if turn_x:
+            return lambda x, y: np.matmul(y, x.T)
+        return (lambda x, y: np.matmul(y.T, x)) if turn_y else (lambda x, y: np.matmul(y, x))
+    if turn_x and turn_y:
+        return lambda x, y: np.matmul(x.T, y.T)
+    if turn_x:
+        return lambda x, y: np.matmul(x.T, y)
+    return (lambda x, y: np.matmul(x, y.T)) if turn_y else np.matmul
+
+
 class Einsum(Primitive):
     """The sum over the letters that the result lacks of the products of two operands."""
 
     subscripts: str
 
+    @cached_property
+    def kernel(self) -> Callable[[Array, Array], Array]:
+        """The NumPy call that does it."""
+        return _kernel(self.subscripts)
+
     def impl(self, x: Array, y: Array) -> Array:
-        layout = _layout(self.subscripts)
-        if layout.direct:
-            return np.matmul(x, y)
-        x, y = np.transpose(x, layout.x_axes), np.transpose(y, layout.y_axes)
-        b, i, j = layout.batch, layout.free_x, layout.free_y
-        batch, rows, columns = x.shape[:b], x.shape[b : b + i], y.shape[y.ndim - j :]
-        summed = int(np.prod(x.shape[b + i :], dtype=int))
-        left = x.reshape((*batch, int(np.prod(rows, dtype=int)), summed))
-        right = y.reshape((*batch, summed, int(np.prod(columns, dtype=int))))
-        product = left * right if summed == 1 else np.matmul(left, right)
-        return np.transpose(product.reshape((*batch, *rows, *columns)), layout.out_axes)
+        return self.kernel(x, y)
+
+    @cached_property
+    def _transposed(self) -> tuple[Einsum, Einsum]:
+        """The transposes in either operand, in which the cotangent stands in that operand's place."""
+        operands, out = self.subscripts.split("->")
+        x, y = operands.split(",")
+        return Einsum(canonical(f"{out},{y}->{x}")), Einsum(canonical(f"{x},{out}->{y}"))
 
     def abstract(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
         operands, out = self.subscripts.split("->")
@@ -104,12 +140,8 @@ class Einsum(Primitive):
         return x.update(shape=tuple(lengths[c] for c in out))
 
     def _with(self, ct: Array, other: Array, which: int) -> Array:
-        """The transpose in operand ``which``: the result takes that operand's place."""
-        operands, out = self.subscripts.split("->")
-        x, y = operands.split(",")
-        if which == 0:
-            return contract(f"{out},{y}->{x}", ct, other)
-        return contract(f"{x},{out}->{y}", other, ct)
+        """The transpose in operand ``which``."""
+        return bind(self._transposed[which], *((ct, other) if which == 0 else (other, ct)))
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         (x, y), (dx, dy) = primals, tangents
@@ -146,6 +178,15 @@ def contract(subscripts: str, x: Any, y: Any) -> Array:
     return bind(Einsum(canonical(subscripts)), x, y)
 
 
+_SIMPLE = {
+    (1, 1): Einsum("a,a->"),
+    (1, 2): Einsum("a,ab->b"),
+    (2, 1): Einsum("ab,b->a"),
+    (2, 2): Einsum("ab,bc->ac"),
+}
+"""Matrix products of vectors and matrices, by rank."""
+
+
 def _pair(x: Any, y: Any) -> tuple[Array, Array]:
     """Operands of one dtype, that of NumPy's promotion."""
     x, y = as_operand(x), as_operand(y)
@@ -163,6 +204,10 @@ def matmul(x1: Any, x2: Any, /) -> Array:
 
     Raises ``ValueError`` for scalars and for inner lengths that differ.
     """
+    if type(x1) is Tracer and type(x2) in (Tracer, np.ndarray) and x1.dtype is x2.dtype:
+        simple = _SIMPLE.get((x1.ndim, x2.ndim))
+        if simple is not None and x1.shape[-1] == x2.shape[0]:
+            return bind(simple, x1, x2)
     x, y = _pair(x1, x2)
     if not x.ndim or not y.ndim:
         raise ValueError(f"matmul: operands must have at least one axis; got a scalar{here()}. Use *.")
