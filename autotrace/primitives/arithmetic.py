@@ -62,6 +62,7 @@ class Add(Binary):
     ufunc = np.add
     impl = python.add
     linear = (0, 1)
+    together = True
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return t
@@ -76,6 +77,7 @@ class Sub(Binary):
     ufunc = np.subtract
     impl = python.sub
     linear = (0, 1)
+    together = True
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return t
@@ -331,9 +333,10 @@ def _power_operator(x: Any, y: Any) -> Array:
 def _power(x: Any, y: Any, keep_weak: bool) -> Array:
     if type(x) is Tracer and isinstance(y, int | float | np.integer | np.floating) and y == int_or_nan(y):
         inexact_exponent = isinstance(y, float | np.floating)
-        if x.aval.inexact and (isinstance(y, int | float) or np.result_type(x.dtype, y.dtype) == x.dtype):
+        # A np.float64 is a float to Python and a strong dtype to NumPy, so types are compared.
+        if x.aval.inexact and (type(y) in (bool, int, float) or np.result_type(x.dtype, y.dtype) == x.dtype):
             return apply_elementwise(IntegerPow(int(y)), (x,), keep_weak)
-        if not x.aval.inexact and not inexact_exponent and isinstance(y, int) and x.dtype != np.bool_:
+        if not x.aval.inexact and not inexact_exponent and type(y) is int and x.dtype != np.bool_:
             return apply_elementwise(IntegerPow(int(y)), (x,), keep_weak)
     return apply_elementwise(Pow(), (x, y), keep_weak)
 

@@ -29,7 +29,8 @@ class _Part(LinearMap, family=True):
 class Real(_Part):
     """The real part."""
 
-    impl = np.real
+    def impl(self, x: Array) -> Array:
+        return np.real(x)
 
     def abstract(self, x: ShapedArray) -> ShapedArray:
         return x.update(dtype=real_dtype(x.dtype))
@@ -41,7 +42,8 @@ class Real(_Part):
 class Imag(_Part):
     """The imaginary part."""
 
-    impl = np.imag
+    def impl(self, x: Array) -> Array:
+        return np.imag(x)
 
     def abstract(self, x: ShapedArray) -> ShapedArray:
         return x.update(dtype=real_dtype(x.dtype))
