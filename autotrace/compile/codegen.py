@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from ..ir import Atom, Jaxpr, Literal, annotate, last_uses
+from ..ir import Atom, Jaxpr, Literal, Var, annotate, last_uses
+from ..primitives.families import Elementwise
+from ..primitives.promotion import Broadcast
 
 __all__ = ["Compiled", "generate"]
 
@@ -56,13 +58,17 @@ class Compiled(NamedTuple):
 def generate(jaxpr: Jaxpr) -> Compiled:
     """Generate and compile the function of ``jaxpr``. Values are dropped after their last use."""
     writer = _Writer(jaxpr)
+    stretched = implicit_broadcasts(jaxpr)
     lines = [f"def program({', '.join(writer.name(v) for v in jaxpr.in_vars)}):"]
     where: dict[int, int] = {}
-    frees, constants = last_uses(jaxpr), set(jaxpr.const_vars)
+    frees, constants = last_uses(_renamed(jaxpr, stretched)), set(jaxpr.const_vars)
     for index, equation in enumerate(jaxpr.equations):
+        if equation.outputs and equation.outputs[0] in stretched:
+            writer.rename(equation.outputs[0], equation.inputs[0])
+            continue
         lines.append("    " + writer.statement(equation))
         where[len(lines)] = index
-        dropped = [writer.name(v) for v in frees.get(index, ()) if v not in constants]
+        dropped = [writer.name(v) for v in frees.get(index, ()) if v not in constants and v not in stretched]
         if dropped:
             lines.append(f"    del {', '.join(dropped)}")
     outputs = [writer.name(v) for v in jaxpr.outputs]
@@ -70,6 +76,39 @@ def generate(jaxpr: Jaxpr) -> Compiled:
     source = "\n".join(lines)
     exec(compile(source, _FILE, "exec"), writer.scope)
     return Compiled(writer.scope["program"], source, jaxpr, where)
+
+
+def implicit_broadcasts(jaxpr: Jaxpr) -> dict[Atom, Atom]:
+    """Return the broadcasts that NumPy does by itself, from result to operand.
+
+    Those are the ones that only elementwise equations read, each beside an operand of full shape.
+    """
+    candidates: dict[Atom, Atom] = {
+        e.outputs[0]: e.inputs[0] for e in jaxpr.equations if type(e.primitive) is Broadcast
+    }
+    for atom in jaxpr.outputs:
+        candidates.pop(atom, None)
+    for equation in jaxpr.equations:
+        read = [v for v in equation.inputs if v in candidates]
+        if not read or type(equation.primitive) is Broadcast and equation.outputs[0] in candidates:
+            continue
+        full = [v for v in equation.inputs if v not in candidates and v.aval.shape == equation.outputs[0].aval.shape]
+        if not isinstance(equation.primitive, Elementwise) or not full:
+            for atom in read:
+                candidates.pop(atom, None)
+    return candidates
+
+
+def _renamed(jaxpr: Jaxpr, names: dict[Atom, Atom]) -> Jaxpr:
+    """Return the program as it reads with some variables replaced by others, for the sake of their last uses."""
+
+    def final(atom: Atom) -> Atom:
+        while atom in names:
+            atom = names[atom]
+        return atom
+
+    equations = [e._replace(inputs=tuple([final(v) for v in e.inputs])) for e in jaxpr.equations]
+    return Jaxpr(jaxpr.in_vars, equations, jaxpr.outputs, jaxpr.const_vars, jaxpr.constants)
 
 
 class _Writer:
@@ -88,6 +127,10 @@ class _Writer:
             found = self._hold("number", atom.value) if type(atom) is Literal else f"v{len(self._names)}"
             self._names[atom] = found
         return found
+
+    def rename(self, var: Var, atom: Atom) -> None:
+        """Let ``var`` be another name of ``atom``."""
+        self._names[var] = self.name(atom)
 
     def _hold(self, word: str, value: Any) -> str:
         name = f"{word}_{len(self.scope)}"

@@ -17,7 +17,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["COTANGENT", "PRIMAL", "SOURCE", "TANGENT", "Place", "Source", "deriving", "in_phase", "place", "user_source"]
+__all__ = [
+    "COTANGENT",
+    "PRIMAL",
+    "SOURCE",
+    "TANGENT",
+    "Place",
+    "Source",
+    "deriving",
+    "here",
+    "in_phase",
+    "place",
+    "raised_at",
+    "user_source",
+]
 
 PRIMAL, TANGENT, COTANGENT = "", "tangent", "cotangent"
 
@@ -42,8 +55,8 @@ class Place(NamedTuple):
 
 
 def user_source() -> Source | None:
-    """Return the place of the innermost running frame outside this library and NumPy; the caller is inside."""
-    frame = sys._getframe(2)
+    """Return the place of the innermost running frame outside this library and NumPy; both callers are inside."""
+    frame = sys._getframe(3)
     while True:
         code = frame.f_code
         name = code.co_filename
@@ -56,6 +69,23 @@ def user_source() -> Source | None:
         if outer is None:
             return None
         frame = outer
+
+
+def here() -> str:
+    """Return the user's line for a message, `` at file:line``: that of the equation being rewritten, or the running one."""
+    where = place(SOURCE.get() or user_source())
+    return f" at {where.file}:{where.line}" if where else ""
+
+
+def raised_at(error: BaseException) -> str:
+    """Return the line of the user's code in which ``error`` was raised, as `` at file:line``."""
+    where, step = "", error.__traceback__
+    while step is not None:
+        file = step.tb_frame.f_code.co_filename
+        if not file.startswith(_HIDDEN):
+            where = f" at {file}:{step.tb_lineno}"
+        step = step.tb_next
+    return where
 
 
 def place(source: Source | None) -> Place | None:

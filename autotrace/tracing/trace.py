@@ -28,7 +28,7 @@ from ..ir import (
     place,
     user_source,
 )
-from .tracer import Tracer
+from .tracer import CALLER, Tracer
 
 __all__ = ["SCALAR_AVALS", "UNKNOWN", "Trace", "bind", "current_trace", "evaluate", "infer", "innermost", "opened", "peek", "run", "run_all"]
 
@@ -47,6 +47,8 @@ _current: ContextVar[Trace | None] = ContextVar("autotrace_trace", default=None)
 _abstract: dict[tuple[Any, ...], ShapedArray | tuple[ShapedArray, ...]] = {}
 """Memo of abstract evaluation: primitive and input avals to output avals."""
 _ABSTRACT_LIMIT = 100_000
+_SMALL = 4096
+"""Bytes: arrays up to here are compared faster as byte strings."""
 
 SCALAR_AVALS = {kind: aval_of(kind(0)) for kind in (bool, int, float, complex)}
 
@@ -64,6 +66,7 @@ class Trace:
         "equations",
         "in_vars",
         "is_open",
+        "marks",
         "order",
         "snapshot",
         "values",
@@ -76,6 +79,8 @@ class Trace:
         self.snapshot = snapshot
         """Copy writable arrays when they are captured, since the function may change them later."""
         self.order = next(_orders)
+        self.marks: tuple[tuple[Trace, int], ...] = ()
+        """The enclosing traces, innermost first, and how many equations each had when this one was opened."""
         self.is_open = True
         self.derived = False
         """Some equations were written by a transform: it pays to simplify."""
@@ -97,7 +102,9 @@ class Trace:
             self.values[var] = value
         if aval.inexact:
             self._carrying.add(var)
-        return Tracer(self, var)
+        tracer = Tracer(self, var)
+        tracer._alias = CALLER
+        return tracer
 
     def record(self, primitive: Primitive, atoms: tuple[Atom, ...]) -> Any:
         """Append the equation ``primitive atoms`` and return tracers of its outputs."""
@@ -144,7 +151,7 @@ class Trace:
             return found[2]
         if not x._trace.is_open:
             raise x._trace.leak(self.what, (x._var,))
-        var = self._constant(x.aval, Tracer(x._trace, x._var))
+        var = self.constant(x.aval, Tracer(x._trace, x._var))
         self._captured[id(x)] = (x, x._var, var)
         if x._trace.carries(x._var):
             self._carrying.add(var)
@@ -156,11 +163,12 @@ class Trace:
         if found is not None and (found[1] is x or _same_bits(found[1], x)):
             return found[2]
         copied = x.copy() if self.snapshot and isinstance(x, np.ndarray) and x.flags.writeable else x
-        var = self._constant(ShapedArray(x.shape, x.dtype), copied)
+        var = self.constant(ShapedArray(x.shape, x.dtype), copied)
         self._captured[id(x)] = (x, copied, var)
         return var
 
-    def _constant(self, aval: ShapedArray, value: Any) -> Var:
+    def constant(self, aval: ShapedArray, value: Any) -> Var:
+        """Add a constant, which is not copied."""
         var = Var(aval)
         self.constants[var] = value
         if self.values is not None:
@@ -189,9 +197,12 @@ class Trace:
 
     # -- values ------------------------------------------------------------------------------------
 
-    def value(self, var: Var) -> Any:
-        """Return the value of ``var``, running what it needs that has not run yet; UNKNOWN without values."""
-        values = self.values
+    def value(self, var: Var, values: dict[Atom, Any] | None = None) -> Any:
+        """Return the value of ``var``, running what it needs that has not run yet; UNKNOWN without values.
+
+        ``values`` stands in for those of this trace.
+        """
+        values = self.values if values is None else values
         if values is None:
             return UNKNOWN
         found = values.get(var, UNKNOWN)
@@ -229,6 +240,8 @@ def _same_bits(a: Any, b: Any) -> bool:
     """Tell whether two arrays of equal type hold the same bits (a changed NaN is a change)."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
+    if a.nbytes <= _SMALL:
+        return bool(a.tobytes() == b.tobytes())
     same = (a == b) | ((a != a) & (b != b)) if a.dtype.kind in "fc" else a == b
     return bool(np.all(same))
 

@@ -13,7 +13,7 @@ from ..ir import Jaxpr, ShapedArray, float0
 from ..tracing import SCALAR_AVALS, Traced, Tracer, as_operand, leaf_aval, leaf_value, trace
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
 
-__all__ = ["Leaves", "Run", "Selection", "copied", "function_name", "leaves_of", "owned", "protect", "select", "trace_leaves", "zeros_of"]
+__all__ = ["Leaves", "Run", "Selection", "copied", "function_name", "leaves_of", "locate", "owned", "protect", "select", "trace_leaves", "zeros_of"]
 
 
 def function_name(fun: Callable[..., Any]) -> str:
@@ -28,6 +28,8 @@ class Selection(NamedTuple):
     call: Callable[..., Any]
     single: bool
     """One argument was asked for by itself, not as a tuple of one."""
+    labels: tuple[str, ...] = ("argument[0]",)
+    """What messages call the chosen arguments."""
 
 
 def select(
@@ -39,14 +41,18 @@ def select(
     """
     if argnums is None and argnames is None:
         if len(args) == 1 and not kwargs:
-            return Selection(args, fun, True)
+            return Selection(args, fun, True, ("argument[0]",))
         argnums = 0
     positions = () if argnums is None else _positions(argnums, len(args), what)
     names: tuple[str, ...] = ()
     if argnames is not None:
-        names = (argnames,) if isinstance(argnames, str) else tuple(argnames)
-        found, names = _split_names(fun, args, kwargs, names, what)
+        found, names = _split_names(fun, args, kwargs, _names(argnames, what), what)
         positions = (*positions, *found)
+        if len(set(positions)) + len(set(names)) < len(positions) + len(names):
+            raise ValueError(
+                f"{what}: argnums and argnames must name each argument once; got {argnums!r} and {argnames!r}. "
+                "Drop the repetition."
+            )
     single = len(positions) + len(names) == 1 and isinstance(argnums if argnames is None else argnames, int | str | np.integer)
     others = [x if i in positions else protect(x) for i, x in enumerate(args)]
     keywords = {k: protect(v) for k, v in kwargs.items() if k not in names} if kwargs else kwargs
@@ -59,7 +65,15 @@ def select(
         return fun(*others, **keywords)
 
     values = tuple([args[i] for i in positions] + [kwargs[name] for name in names])
-    return Selection(values, call, single)
+    labels = tuple([f"argument[{i}]" for i in positions] + [f"argument[{name!r}]" for name in names])
+    return Selection(values, call, single, labels)
+
+
+def _names(argnames: Any, what: str) -> tuple[str, ...]:
+    many = argnames if isinstance(argnames, tuple | list) else (argnames,)
+    if not all(isinstance(name, str) for name in many):
+        raise TypeError(f"{what}: argnames must be a string or a tuple of strings; got {argnames!r}. Use argnums for positions.")
+    return tuple(many)
 
 
 def _positions(argnums: Any, count: int, what: str) -> tuple[int, ...]:
@@ -69,7 +83,7 @@ def _positions(argnums: Any, count: int, what: str) -> tuple[int, ...]:
     for i in many:
         if not -count <= i < count:
             raise ValueError(
-                f"{what}: argnums must name positional arguments of the call; got {argnums!r} for a call with {count}. "
+                f"{what}: argnums must name positional arguments of the call; got {argnums!r} for a call with {count} of them. "
                 "Pass the argument by position, or use argnames."
             )
     found = tuple(int(i) % count for i in many)
@@ -94,8 +108,8 @@ def _split_names(
         else:
             raise ValueError(
                 f"{what}: argnames must name arguments of the call; got {name!r} for {function_name(fun)}"
-                f"({', '.join(parameters)}) called with {len(args)} positional arguments and {sorted(kwargs)}. "
-                "Pass the argument."
+                f"({', '.join(parameters)}) called with {len(args)} positional arguments and the keywords "
+                f"({', '.join(sorted(kwargs))}). Pass the argument in the call."
             )
     return tuple(positions), tuple(keywords)
 
@@ -152,14 +166,13 @@ class Leaves(NamedTuple):
         return tree_unflatten(self.tree, filled)
 
 
-def leaves_of(tree: Any, what: str) -> Leaves:
-    """Flatten arguments and check each leaf."""
+def leaves_of(tree: tuple[Any, ...], what: str, labels: Sequence[str] | None = None) -> Leaves:
+    """Flatten a tuple of arguments, which messages call by ``labels``, and check each leaf."""
     raw, treedef = tree_flatten(tree)
     try:
         values = [leaf_value(x, "", what) for x in raw]
     except TypeError:
-        for path, x in tree_flatten_with_path(tree)[0]:
-            leaf_value(x, f"argument{keystr(path)}", what)
+        locate(leaf_value, tree, what, labels or [f"argument[{i}]" for i in range(len(tree))])
         raise
     # A Python number is weakly typed, and what it became is not.
     avals = [SCALAR_AVALS.get(type(r)) or leaf_aval(x) for x, r in zip(values, raw, strict=True)]
@@ -167,6 +180,13 @@ def leaves_of(tree: Any, what: str) -> Leaves:
     if not all(moving):
         values = [x if m else r for x, r, m in zip(values, raw, moving, strict=True)]
     return Leaves(values, treedef, moving, avals)
+
+
+def locate(check: Callable[[Any, str, str], Any], arguments: Iterable[Any], what: str, labels: Iterable[str]) -> None:
+    """Run ``check`` on each leaf with the leaf's place among the arguments, so that its error tells the place."""
+    for argument, label in zip(arguments, labels):
+        for path, x in tree_flatten_with_path(argument)[0]:
+            check(x, label + keystr(path), what)
 
 
 class Run(NamedTuple):
