@@ -7,7 +7,20 @@ from .evaluate import annotate, eval_jaxpr, last_uses
 from .jaxpr import Jaxpr
 from .primitive import REGISTRY, Linear, Primitive
 from .print import print_jaxpr
-from .source import COTANGENT, PRIMAL, SOURCE, TANGENT, Place, Source, deriving, in_phase, place, user_source
+from .source import (
+    COTANGENT,
+    PRIMAL,
+    SOURCE,
+    TANGENT,
+    Place,
+    Source,
+    deriving,
+    here,
+    in_phase,
+    place,
+    raised_at,
+    user_source,
+)
 
 __all__ = [
     "COTANGENT",
@@ -32,11 +45,13 @@ __all__ = [
     "dtype_name",
     "eval_jaxpr",
     "float0",
+    "here",
     "in_phase",
     "is_inexact",
     "last_uses",
     "place",
     "print_jaxpr",
+    "raised_at",
     "tangent_dtype",
     "used_vars",
     "user_source",

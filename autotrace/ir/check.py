@@ -8,7 +8,7 @@ from ..errors import JaxprTypeError
 from .avals import ShapedArray, aval_of
 from .equation import Atom, Equation, Literal, Var
 from .jaxpr import Jaxpr
-from .source import place
+from .source import deriving, place
 
 __all__ = ["check_jaxpr"]
 
@@ -34,12 +34,11 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
             for inner in value if isinstance(value, tuple) else (value,):
                 if isinstance(inner, Jaxpr):
                     check_jaxpr(inner)
-        expected = equation.primitive.abstract(*(atom.aval for atom in equation.inputs))
+        expected = _infer(equation, what)
         expected = expected if equation.primitive.multiple else (expected,)
         if len(expected) != len(equation.outputs):
             raise JaxprTypeError(
-                f"check_jaxpr: {what} must give {len(expected)} outputs; got {len(equation.outputs)}. "
-                "Repair the transform that wrote it."
+                f"check_jaxpr: {what} must give {len(expected)} outputs; got {len(equation.outputs)}. {_REPAIR}"
             )
         for aval, var in zip(expected, equation.outputs, strict=True):
             _agree(aval, var.aval, what)
@@ -48,13 +47,27 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
         _read(atom, bound, "an output")
 
 
+def _infer(equation: Equation, what: str) -> Any:
+    avals = [atom.aval for atom in equation.inputs]
+    try:
+        with deriving(equation.source):
+            return equation.primitive.abstract(*avals)
+    except Exception as error:
+        raise JaxprTypeError(
+            f"check_jaxpr: {what} must accept its operands; got {', '.join(map(str, avals))}: {error} {_REPAIR}"
+        ) from error
+
+
+_REPAIR = "Repair the transform that wrote it."
+
+
 def _aval(constant: Any) -> ShapedArray:
     return constant.aval if hasattr(constant, "aval") else aval_of(constant)
 
 
 def _bind(var: Var, bound: set[Atom], what: str) -> None:
     if var in bound:
-        raise JaxprTypeError(f"check_jaxpr: a variable must be bound once; {what} binds one of {var.aval} again.")
+        raise JaxprTypeError(f"check_jaxpr: a variable must be bound once; {what} binds one of {var.aval} again. {_REPAIR}")
     bound.add(var)
 
 
@@ -62,12 +75,12 @@ def _read(atom: Atom, bound: set[Atom], what: str) -> None:
     if isinstance(atom, Literal):
         _agree(aval_of(atom.value), atom.aval, what)
     elif atom not in bound:
-        raise JaxprTypeError(f"check_jaxpr: a variable must be bound before its use; {what} reads a {atom.aval}.")
+        raise JaxprTypeError(f"check_jaxpr: a variable must be bound before its use; {what} reads one of {atom.aval}. {_REPAIR}")
 
 
 def _agree(expected: ShapedArray, got: ShapedArray, what: str) -> None:
     if expected.shape != got.shape or expected.dtype != got.dtype:
-        raise JaxprTypeError(f"check_jaxpr: {what} must be {expected}; the program says {got}.")
+        raise JaxprTypeError(f"check_jaxpr: {what} must be {expected}; the program says {got}. {_REPAIR}")
 
 
 def _describe(equation: Equation) -> str:

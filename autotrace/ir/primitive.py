@@ -19,6 +19,7 @@ from typing_extensions import Self, dataclass_transform
 
 from ..errors import MissingRuleError
 from .avals import ShapedArray
+from .source import here
 
 __all__ = ["REGISTRY", "Linear", "Primitive"]
 
@@ -151,6 +152,7 @@ class Primitive:
     def transpose(self, cts: Any, inputs: Sequence[Any]) -> Sequence[Any]:
         """Refuse: a primitive that is not linear has no transpose."""
         raise MissingRuleError(
-            f"{self.name}: transposition needs a linear operation, or a transpose rule; {self.name} has none. "
-            "Define transpose(cts, inputs) in its class, or write its jvp with linear primitives only."
+            f"{self.name}: transposition needs an operation that is linear in what it transposes; got "
+            f"{self.name}({', '.join('linear' if type(x) is Linear else 'known' for x in inputs)}){here()}. "
+            "Make the function linear, or define transpose(cts, inputs) in the class of the primitive."
         )

@@ -238,6 +238,7 @@ class Select(Elementwise):
 
     ufunc: ClassVar[Any] = None
     linear = (1, 2)
+    together = True
     scales = ("scale_condition", "scale_x", "scale_y")
 
     def impl(self, condition: Array, x: Array, y: Array) -> Array:

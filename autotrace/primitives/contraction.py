@@ -262,7 +262,10 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
     axes_x, axes_y = (tuple(v) if isinstance(v, tuple | list | np.ndarray) else (v,) for v in axes)
     axes_x, axes_y = tuple(int(i) % x.ndim for i in axes_x), tuple(int(i) % y.ndim for i in axes_y)
     if len(axes_x) != len(axes_y) or any(x.shape[i] != y.shape[j] for i, j in zip(axes_x, axes_y, strict=True)):
-        raise ValueError(f"shape-mismatch for sum; got {x.shape} and {y.shape} over {axes}{here()}")
+        raise ValueError(
+            f"tensordot: summed axes must have equal lengths (shape-mismatch for sum); got {x.shape} and {y.shape} over "
+            f"{axes}{here()}. Name other axes, or transpose one operand."
+        )
     letters_x = list(ascii_letters[: x.ndim])
     letters_y = list(ascii_letters[x.ndim : x.ndim + y.ndim])
     for i, j in zip(axes_x, axes_y, strict=True):

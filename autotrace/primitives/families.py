@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..ir import Linear, Primitive, ShapedArray
-from ..tracing import UFUNCS, bind, here, implements, operator
+from ..tracing import Tracer, UFUNCS, bind, here, implements, operator
 from .promotion import apply_elementwise, broadcast_to, quick_function, unbroadcast
 
 __all__ = ["Array", "Binary", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise"]
@@ -30,6 +30,8 @@ class Elementwise(Primitive, family=True):
     ufunc: ClassVar[Any]
     """NumPy's function, which decides the dtypes."""
     linear: ClassVar[tuple[int, ...]] = ()
+    together: ClassVar[bool] = False
+    """Linear in the operands ``linear`` together, as a sum is; a product is linear in one at a time."""
     scales: ClassVar[tuple[str, ...]]
     """The names of the methods that scale by the derivative, one for each operand."""
     weight: ClassVar[int] = 1
@@ -80,12 +82,17 @@ class Elementwise(Primitive, family=True):
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
         unknown = [i for i, x in enumerate(inputs) if type(x) is Linear]
-        if not set(unknown) <= set(self.linear):
+        if not set(unknown) <= set(self.linear) or not (self._adds_zeros(inputs) if self.together else len(unknown) == 1):
             return super().transpose(ct, inputs)
         cts: list[Array] = [None] * len(inputs)
         for i in unknown:
             cts[i] = unbroadcast(getattr(self, self.scales[i])(ct, *inputs, None), inputs[i].shape)
         return cts
+
+    def _adds_zeros(self, inputs: Sequence[Any]) -> bool:
+        """Whether what is added to the linear operands is zero, as far as it is known: else the whole is affine."""
+        others = [x for i, x in enumerate(inputs) if i in self.linear and type(x) is not Linear]
+        return all(type(x) is Tracer or not np.any(x) for x in others)
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         rank = max(x.ndim - b for x, b in zip(inputs, batched, strict=True))

@@ -352,5 +352,5 @@ def setitem(x: Any, index: Any, value: Any) -> None:
 @method("__iter__")
 def _iterate(x: Any) -> Any:
     if x.ndim == 0:
-        raise TypeError("iteration over a 0-d array")
+        raise TypeError(f"iteration over a 0-d array; got {x.aval}{here()}. Use x itself, or pass an array.")
     return iter([getitem(x, i) for i in range(x.shape[0])])

@@ -306,8 +306,8 @@ def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: A
         raise ValueError("zero-dimensional arrays cannot be concatenated")
     if len({x.ndim for x in xs}) > 1:
         raise ValueError(
-            "all the input array dimensions except for the concatenation axis must match exactly; got ranks "
-            f"{', '.join(str(x.ndim) for x in xs)}{here()}"
+            "concatenate: all the input arrays must have same number of dimensions; got ranks "
+            f"{', '.join(str(x.ndim) for x in xs)}{here()}. Reshape them first."
         )
     return bind(Concatenate(normalize_axis_index(axis, xs[0].ndim)), *xs)
 
@@ -319,7 +319,10 @@ def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, ca
     if not xs:
         raise ValueError("need at least one array to stack")
     if len({x.shape for x in xs}) > 1:
-        raise ValueError(f"all input arrays must have the same shape; got {', '.join(str(x.shape) for x in xs)}{here()}")
+        raise ValueError(
+            f"stack: all input arrays must have the same shape; got {', '.join(str(x.shape) for x in xs)}{here()}. "
+            "Broadcast them first."
+        )
     return bind(Stack(normalize_axis_index(axis, xs[0].ndim + 1)), *xs)
 
 

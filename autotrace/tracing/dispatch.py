@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..errors import MutationError, TracerArrayConversionError, UnsupportedError
-from .guards import here
+from .guards import STORING, here, storing
 from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, method
 from .tracer import Tracer
 
@@ -66,10 +66,12 @@ def _array(self: Tracer) -> Callable[..., NoReturn]:
         raise AttributeError("__array__")
 
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        asked, cure = "np.asarray", "Use it as it is, or np.stack to build a larger array."
+        if storing():
+            asked, cure = "buffer[index] = x", STORING
         raise TracerArrayConversionError(
-            f"np.asarray: a traced array must stay in the program, or its derivative would be lost; "
-            f"got {self.aval}{here()}. Use it as it is, np.stack or autotrace.numpy.array to build a larger array, "
-            f"autotrace.numpy.zeros for a buffer to write into, or stop_gradient for a constant."
+            f"{asked}: a traced array must stay in the program, or its derivative would be lost; "
+            f"got {self.aval}{here()}. {cure}"
         )
 
     return refuse

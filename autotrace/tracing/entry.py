@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import AutotraceError, MutationError
-from ..ir import Atom, Jaxpr, ShapedArray, aval_of
+from ..ir import Atom, Jaxpr, ShapedArray, aval_of, raised_at
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path
 from .guards import here
 from .protocols import FUNCTIONS
@@ -80,7 +80,8 @@ def _explain(error: ValueError, what: str) -> None:
         raise error.__cause__ from None
     if "read-only" in str(error):
         raise MutationError(
-            f"{what}: a traced function must not write into its caller's arrays; NumPy said: {error}. "
+            f"{what}: a traced function must not write into its caller's arrays; got NumPy's {str(error)!r}"
+            f"{raised_at(error)}. "
             "Copy the argument first: x = x.copy()."
         ) from error
 
@@ -94,7 +95,7 @@ def _bad_output(result: Any, what: str) -> TypeError:
         except (TypeError, ValueError, AttributeError):
             pass
         return TypeError(
-            f"{what}: a traced function must return arrays and numbers, or trees of them; got {type(leaf).__name__} "
+            f"{what}: a traced function must return arrays and numbers, or trees of them; got {_kind_of(leaf)} "
             f"at output{keystr(path)}. Return it through has_aux where that is offered, or drop it."
         )
     return TypeError(f"{what}: a traced function must return arrays and numbers; got {result!r}.")
@@ -117,7 +118,21 @@ def as_operand(x: Any) -> Any:
         return _stack(x)
     if x.dtype.kind == "V" and x.dtype.names == ("float0",):
         return x
-    raise TypeError(f"an operand must be numeric; got dtype {x.dtype}{here()}. Convert it to numbers first.")
+    raise _not_numeric(x)
+
+
+def _not_numeric(x: Any) -> TypeError:
+    return TypeError(f"operand: must be an array or a number; got {_kind_of(x)}{here()}. Convert it to numbers first.")
+
+
+def _kind_of(x: Any) -> str:
+    """Describe what is no numeric array."""
+    if not isinstance(x, np.ndarray):
+        return type(x).__name__
+    if x.dtype != object:
+        return f"an array of dtype {x.dtype}"
+    kinds = sorted({type(item).__name__ for item in x.flat})
+    return kinds[0] if x.ndim == 0 else f"an array of objects ({', '.join(kinds) or 'empty'})"
 
 
 def _as_array(x: Any) -> Any:
@@ -132,12 +147,15 @@ def _as_array(x: Any) -> Any:
 
 def _stack(x: Any) -> Any:
     """Stack an array of objects that holds traced scalars."""
-    items = [as_operand(item) for item in x.flat]
-    if any(isinstance(item, np.ndarray) and item.dtype == object for item in items) or not items:
-        raise TypeError(f"an operand must be numeric; got an array of objects{here()}. Convert it to numbers first.")
+    items = list(x.flat)
+    if not items or not all(np.ndim(item) == 0 and isinstance(item, _NUMBERS) for item in items):
+        raise _not_numeric(x)
     if x.ndim == 0:
         return items[0]
     return FUNCTIONS[np.reshape](FUNCTIONS[np.stack](items), x.shape)
+
+
+_NUMBERS = (Tracer, bool, int, float, complex, np.number, np.bool_)
 
 
 def leaf_value(x: Any, path: str, what: str) -> Any:
@@ -156,7 +174,7 @@ def leaf_value(x: Any, path: str, what: str) -> Any:
         if isinstance(error, AutotraceError):
             raise
         raise TypeError(
-            f"{what}: arguments must be arrays and numbers, or trees of them; got {type(x).__name__} at {path}. "
+            f"{what}: arguments must be arrays and numbers, or trees of them; got {_kind_of(x)} at {path}. "
             "Pass it as an argument that is not differentiated or mapped, or close over it."
         ) from None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator as python_operator
 from collections.abc import Callable, Sequence
+from opcode import opname
 from typing import Any, ClassVar, NoReturn
 
 import numpy as np
@@ -19,12 +20,12 @@ from ..errors import (
     TracerBoolConversionError,
     TracerIntegerConversionError,
 )
-from ..ir import Primitive, ShapedArray, place, user_source
+from ..ir import Primitive, ShapedArray, here, user_source
 from .protocols import method
 from .trace import UNKNOWN, bind, peek
 from .tracer import Tracer
 
-__all__ = ["Guard", "StopGradient", "here", "stop_gradient_leaf"]
+__all__ = ["STORING", "Guard", "StopGradient", "here", "stop_gradient_leaf", "storing"]
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
@@ -96,13 +97,11 @@ def stop_gradient_leaf(x: Any) -> Any:
     return bind(StopGradient(), x) if type(x) is Tracer else x
 
 
-def here() -> str:
-    """Return the user's running line for a message: `` at file:line``."""
-    where = place(user_source())
-    return f" at {where.file}:{where.line}" if where else ""
-
-
 def _ask(x: Tracer, kind: str, error: type[ConcretizationTypeError], cure: str) -> Any:
+    if x.size != 1 or (x.ndim and kind != "bool"):
+        _refuse_array(x, kind)
+    if not x._trace.is_open:
+        raise x._trace.leak(f"{kind}()", (x._var,))
     value = x._trace.value(x._var)
     if value is UNKNOWN:
         raise error(
@@ -150,11 +149,45 @@ def _inert(x: Tracer, kind: str) -> Any:
     return _ask(x, kind, ConcretizationTypeError, "Keep it as an array, or use pure_callback.")
 
 
+def _refuse_array(x: Tracer, kind: str) -> NoReturn:
+    """Say what NumPy says of an array that is asked for one truth or one number."""
+    if kind != "bool":
+        raise TypeError(
+            f"{kind}(): only 0-dimensional arrays can be converted to Python scalars; got {x.aval}{here()}. "
+            "Index the element, or reduce the array first."
+        )
+    count = "more than one element" if x.size else "no elements"
+    raise ValueError(
+        f"bool(): the truth value of an array with {count} is ambiguous; got {x.aval}{here()}. "
+        "Use x.any(), x.all() or x.size."
+    )
+
+
 def _refuse(x: Tracer, kind: str) -> NoReturn:
+    cure = f"Use NumPy in place of math (np.sin for math.sin), or {kind}(stop_gradient(x)) for a plain number."
+    asked = f"{kind}()"
+    if storing():
+        asked, cure = "buffer[index] = x", STORING
     raise ConcretizationTypeError(
-        f"{kind}(): a traced value must stay in the program, or its derivative would be lost; got {x.aval}{here()}. "
-        f"Use NumPy in place of math (np.sin for math.sin), np.stack or autotrace.numpy.array to build arrays, "
-        f"autotrace.numpy.zeros for a buffer to write into, or {kind}(stop_gradient(x)) for a plain number."
+        f"{asked}: a traced value must stay in the program, or its derivative would be lost; "
+        f"got {x.aval}{here()}. {cure}"
+    )
+
+
+STORING = "Make the buffer with autotrace.numpy.zeros, or build the array with np.stack."
+
+
+def storing() -> bool:
+    """Tell whether the user's running line assigns to an element or a slice."""
+    source = user_source()
+    return source is not None and opname[source[0].co_code[source[1]]] == "STORE_SUBSCR"
+
+
+@method("__hash__")
+def _hash(x: Tracer) -> int:
+    raise TypeError(
+        f"hash(): a traced array cannot be a key or an element of a set; got {x.aval}{here()}. "
+        "Use int(x) where it is an integer."
     )
 
 

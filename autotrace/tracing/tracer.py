@@ -6,16 +6,25 @@ themselves are attached by the floors above, through the tables of :mod:`.protoc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..ir import ShapedArray, Var
+from ..ir import ShapedArray, Var, here
 
 if TYPE_CHECKING:
     from .trace import Trace
 
-__all__ = ["Tracer"]
+__all__ = ["CALLER", "Tracer"]
+
+
+class _Caller:
+    def __repr__(self) -> str:
+        return "CALLER"
+
+
+CALLER: Final = _Caller()
+"""The alias of arguments of traced functions, and of views of them: arrays that the function must not write."""
 
 
 class Tracer:
@@ -66,7 +75,7 @@ class Tracer:
 
     def __len__(self) -> int:
         if self.ndim == 0:
-            raise TypeError("len() of unsized object")
+            raise TypeError(f"len() of unsized object; got {self.aval}{here()}. Use x.size, or pass an array.")
         return self.shape[0]
 
     __hash__ = None  # type: ignore[assignment]

@@ -104,7 +104,7 @@ def _leaf_axes(in_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> l
     """Return the axis of every leaf, positional arguments first."""
     if isinstance(in_axes, tuple) and len(in_axes) != len(args):
         raise ValueError(
-            f"vmap: in_axes must have an entry for each positional argument; got {in_axes!r} for {len(args)} arguments. "
+            f"vmap: in_axes must have an entry for each positional argument; got {in_axes!r} for {len(args)} of them. "
             "Add None for arguments that are not mapped."
         )
     try:
@@ -112,9 +112,13 @@ def _leaf_axes(in_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> l
     except ValueError as error:
         raise ValueError(f"vmap: in_axes must be an integer, None or a prefix of the arguments; {error}") from None
     for axis in axes:
-        if axis is not None and not isinstance(axis, int | np.integer):
+        if axis is not None and not _is_integer(axis):
             raise TypeError(f"vmap: in_axes must hold integers and None; got {axis!r}. Name an axis by its number.")
     return [*axes, *[0] * len(tree_flatten(kwargs)[0])]
+
+
+def _is_integer(axis: Any) -> bool:
+    return isinstance(axis, int | np.integer) and not isinstance(axis, bool)
 
 
 def _leaf_values(raw: Sequence[Any], axes: Sequence[Any], arguments: Any) -> list[Any]:
@@ -146,9 +150,14 @@ def _size(values: Sequence[Any], axes: Sequence[int | None], axis_size: int | No
     """Return the one size of all mapped axes."""
     sizes = [x.shape[axis] for x, axis in zip(values, axes, strict=True) if axis is not None]
     if axis_size is not None:
+        if not _is_integer(axis_size):
+            raise TypeError(f"vmap: axis_size must be an integer; got {axis_size!r}. Give the number of rows.")
+        if axis_size < 0:
+            raise ValueError(f"vmap: axis_size must be at least 0; got {axis_size}. Give the number of rows.")
         sizes.append(axis_size)
     if not sizes:
-        raise ValueError("vmap: at least one argument must be mapped; got None for all in in_axes. Give axis_size.")
+        got = "None for all in in_axes" if axes else "no arguments"
+        raise ValueError(f"vmap: at least one argument must be mapped; got {got}. Give axis_size.")
     if len(set(sizes)) > 1:
         paths = [keystr(path[1:]) for path, _ in tree_flatten_with_path(arguments)[0]]
         named = "; ".join(
@@ -163,12 +172,16 @@ def _size(values: Sequence[Any], axes: Sequence[int | None], axis_size: int | No
 
 def _out_places(out_axes: Any, out_tree: Any, what: str) -> list[Any]:
     dummy = tree_unflatten(out_tree, [0] * out_tree.num_leaves)
-    if isinstance(out_axes, list):
+    if isinstance(out_axes, list) and not isinstance(dummy, list):
         out_axes = tuple(out_axes)
     try:
-        return broadcast_prefix(out_axes, dummy, is_leaf=lambda x: x is None)
+        places = broadcast_prefix(out_axes, dummy, is_leaf=lambda x: x is None)
     except ValueError as error:
         raise ValueError(f"vmap: out_axes must be an integer, None or a prefix of the output; {error}") from None
+    for axis in places:
+        if axis is not None and not _is_integer(axis):
+            raise TypeError(f"vmap: out_axes must hold integers and None; got {axis!r}. Name an axis by its number.")
+    return places
 
 
 def _place(x: Any, batched: bool, axis: Any, size: int, aval: ShapedArray, what: str) -> Any:
@@ -181,8 +194,11 @@ def _place(x: Any, batched: bool, axis: Any, size: int, aval: ShapedArray, what:
             )
         return x
     rank = aval.ndim + 1
-    if not isinstance(axis, int | np.integer) or not -rank <= axis < rank:
-        raise ValueError(f"vmap: out_axes must name an axis of the output; got {axis!r} for an output of rank {rank}.")
+    if not -rank <= axis < rank:
+        raise ValueError(
+            f"vmap: out_axes must name an axis of the batched output; got {axis} for one of rank {rank}. "
+            f"Give an integer from {-rank} to {rank - 1}."
+        )
     if not batched:
         x = broadcast_to(x if type(x) is Tracer else np.asarray(x), (size, *aval.shape))
     return np.moveaxis(x, 0, int(axis)) if axis % rank else x

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import ShapedArray, float0
+from ..ir import ShapedArray, dtype_name, float0
 from ..tracing import Tracer, leaf_value
 from ..tree import PyTreeDef, tree_flatten
 
@@ -18,14 +18,19 @@ def cotangent_leaves(ct: Any, tree: PyTreeDef, avals: Any, name: str) -> list[An
     leaves, got = tree_flatten(ct)
     if got != tree:
         raise TypeError(
-            f"{name}: the cotangent must have the structure of the output, {tree}; got {got}. Return one for each output."
+            f"{name}: the cotangent must have the structure of the output, {tree}; got {got}. Give one for each output."
         )
     return [check_derivative(x, aval, name, "cotangent") for x, aval in zip(leaves, avals, strict=True)]
 
 
 def check_derivative(x: Any, aval: ShapedArray, name: str, word: str) -> Any:
     """Return ``x`` if it may be a tangent or cotangent of a value of ``aval``; None for that of an integer."""
-    x = leaf_value(x, word, name)
+    try:
+        x = leaf_value(x, word, name)
+    except TypeError:
+        raise TypeError(
+            f"{name}: a {word} of {aval} must be an array or a number; got {type(x).__name__}. Give an array of its shape."
+        ) from None
     shape, dtype = x.shape, x.dtype
     expected = aval.dtype if aval.inexact else float0
     if shape != aval.shape:
@@ -34,13 +39,15 @@ def check_derivative(x: Any, aval: ShapedArray, name: str, word: str) -> Any:
         )
     if dtype == float0 or not aval.inexact:
         if expected != float0 or dtype != float0:
-            raise TypeError(f"{name}: a {word} of {aval} must have dtype {'float0' if not aval.inexact else aval.dtype}; got {dtype}. "
-                            "Use np.zeros(shape, autotrace.float0) for integers.")
+            cure = "Convert it with astype." if aval.inexact else "Use np.zeros(shape, autotrace.float0)."
+            raise TypeError(
+                f"{name}: a {word} of {aval} must have dtype {dtype_name(expected)}; got {dtype_name(dtype)}. {cure}"
+            )
         return None
     if dtype != expected:
         if dtype.kind in "iub" or (aval.weak_type and np.can_cast(dtype, expected)) or _weak(x):
             return x.astype(expected)
-        raise TypeError(f"{name}: a {word} of {aval} must have dtype {expected}; got {dtype}. Convert it with astype.")
+        raise TypeError(f"{name}: a {word} of {aval} must have dtype {dtype_name(expected)}; got {dtype_name(dtype)}. Convert it with astype.")
     return x
 
 

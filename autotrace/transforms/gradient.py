@@ -15,7 +15,7 @@ from .arguments import Leaves, Run, copied, function_name, leaves_of, owned, sel
 from .derivatives import cotangent_leaves
 from .forward import push_forward
 from .reverse import Recorded, pull_back, run_forward
-from .wrapper import transformed
+from .wrapper import check_callable, transformed
 
 __all__ = ["Pullback", "grad", "value_and_grad", "vjp"]
 
@@ -90,7 +90,7 @@ def _differentiate(
     name: str, fun: Any, args: Any, kwargs: Any, has_aux: bool, argnums: Any, holomorphic: bool, allow_int: bool, argnames: Any
 ) -> Any:
     chosen = select(fun, args, kwargs, argnums, argnames, name)
-    leaves = leaves_of(chosen.values, name)
+    leaves = leaves_of(chosen.values, name, chosen.labels)
     _check_inputs(leaves, holomorphic, allow_int, name)
     what = f"{name}({function_name(fun)})"
     run = trace_leaves(lambda values: chosen.call(*values), leaves, what, has_aux)
@@ -163,11 +163,13 @@ def _check_inputs(leaves: Leaves, holomorphic: bool, allow_int: bool, name: str)
 
 
 def _check_output(tree: PyTreeDef, avals: Any, holomorphic: bool, name: str) -> None:
-    if len(avals) != 1 or avals[0].ndim or tree.num_leaves != 1:
-        got = ", ".join(map(str, avals)) or "None"
+    if len(avals) != 1 or avals[0].ndim or tree.children():
+        got = ", ".join(map(str, avals)) or "no arrays"
+        if tree.children():
+            got = f"{got} in {tree}"
         raise TypeError(
             f"{name}: the function must return one scalar; got {got}. "
-            "Sum it, or use jacobian, jacrev or vjp for functions of many outputs."
+            "Sum it, or use jacrev, jacfwd or vjp for functions of many outputs."
         )
     kind = avals[0].dtype.kind
     if holomorphic and kind != "c":
@@ -213,6 +215,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pullback(1.0)
     (np.float64(1.0),)
     """
+    check_callable(fun, "vjp", "vjp(f, x) rather than vjp(f(x), x)")
     leaves = copied(leaves_of(primals, "vjp"))
     what = f"vjp({function_name(fun)})"
     run = trace_leaves(lambda values: fun(*values), leaves, what, has_aux)

@@ -10,8 +10,8 @@ from ..ir import Jaxpr
 from ..tracing import ShapeDtypeStruct, Traced, leaf_value, trace
 from ..tree import tree_flatten, tree_unflatten
 from .arguments import function_name
-from .tangent import aval_from
-from .wrapper import transformed
+from .tangent import avals_from
+from .wrapper import check_callable, transformed
 
 __all__ = ["eval_shape", "make_jaxpr"]
 
@@ -46,7 +46,8 @@ def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str
     static = {i % len(args) for i in static} if args else set()
     dynamic = tuple(x for i, x in enumerate(args) if i not in static)
     raw, tree = tree_flatten((dynamic, kwargs))
-    avals = [aval_from(x, what) for x in raw]
+    labels = [f"argument[{i}]" for i in range(len(args)) if i not in static] + [f"argument[{k!r}]" for k in kwargs]
+    avals = avals_from(raw, (*dynamic, *kwargs.values()), what, labels)
     known = with_values and not any(isinstance(x, ShapeDtypeStruct) for x in raw)
 
     def flat(tracers: list[Any]) -> Any:
@@ -68,6 +69,7 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     >>> eval_shape(lambda x: x @ x.T, np.ones((2, 3)))
     ShapeDtypeStruct(f64[2,2])
     """
+    check_callable(fun, "eval_shape", "eval_shape(f, x) rather than eval_shape(f(x), x)")
     traced = _trace_call(fun, args, kwargs, (), f"eval_shape({function_name(fun)})", False)
     return _shapes(traced.jaxpr, traced)
 

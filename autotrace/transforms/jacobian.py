@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..compile.simplify import simplify
-from ..ir import Jaxpr, ShapedArray
+from ..ir import Jaxpr, ShapedArray, tangent_dtype
 from ..primitives.promotion import broadcast_to
 from ..tracing import trace
 from ..tree import tree_unflatten
@@ -17,7 +17,7 @@ from .batching import batch_jaxpr
 from .gradient import grad
 from .linear import linearize_jaxpr
 from .reverse import pull_back, run_forward
-from .tangent import jvp
+from .tangent import push
 from .wrapper import transformed
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacrev"]
@@ -74,14 +74,14 @@ def _start(
     name: str, fun: Any, args: Any, kwargs: Any, argnums: Any, argnames: Any, has_aux: bool, holomorphic: bool, allow_int: bool
 ) -> tuple[Selection, Leaves, Run]:
     chosen = select(fun, args, kwargs, argnums, argnames, name)
-    leaves = leaves_of(chosen.values, name)
+    leaves = leaves_of(chosen.values, name, chosen.labels)
     kinds = [aval.dtype.kind for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
     if not kinds and not allow_int:
         raise TypeError(
             f"{name}: arguments to differentiate must be of floating-point or complex dtype; got "
             f"{', '.join(map(str, leaves.avals)) or 'no arrays'}. Pass a float (3.0 for 3)."
         )
-    wrong = "f" if holomorphic else "c" if name == "jacfwd" else ""
+    wrong = "f" if holomorphic else "c" if name != "jacrev" else ""
     if wrong in kinds and wrong:
         raise TypeError(
             f"{name}: arguments must be {'complex with' if holomorphic else 'real without'} holomorphic=True; got "
@@ -93,22 +93,26 @@ def _start(
         if holomorphic and aval.dtype.kind != "c":
             raise TypeError(f"{name}: with holomorphic=True outputs must be complex; got {aval}. Drop holomorphic.")
         if name == "jacrev" and not holomorphic and aval.dtype.kind != "f":
-            raise TypeError(f"{name}: outputs must be real floating-point arrays; got {aval}. "
-                            "Return floats, or pass holomorphic=True for complex functions.")
+            raise TypeError(
+                f"{name}: outputs must be real floating-point arrays; got {aval}. "
+                "Return floats, or pass holomorphic=True for complex functions."
+            )
     return chosen, leaves, run
 
 
-def _jacfwd(fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any) -> Any:
-    chosen, leaves, run = _start("jacfwd", fun, args, kwargs, argnums, argnames, has_aux, holomorphic, False)
+def _jacfwd(
+    fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any, name: str = "jacfwd"
+) -> Any:
+    chosen, leaves, run = _start(name, fun, args, kwargs, argnums, argnames, has_aux, holomorphic, False)
     primals = leaves.primals
-    outs, linear, nonzero = linearize_jaxpr(run.jaxpr, primals, [True] * len(primals), run.values, "jacfwd")
+    outs, linear, nonzero = linearize_jaxpr(run.jaxpr, primals, [True] * len(primals), run.values, name)
     avals = [v.aval for v in linear.in_vars]
     columns, basis = _basis(avals)
     found, batched = batch_jaxpr(simplify(linear), columns, basis, [True] * len(basis))
     given = iter(zip(found, batched, strict=True))
     blocks = []
     for out_aval, some in zip(run.jaxpr.out_avals[: run.outputs], nonzero, strict=False):
-        whole = _whole(*next(given), columns, out_aval) if some else np.zeros((columns, *out_aval.shape), out_aval.dtype)
+        whole = _whole(*next(given), columns, out_aval) if some else np.zeros((columns, *out_aval.shape), tangent_dtype(out_aval.dtype))
         blocks.append([np.moveaxis(part, 0, -1).reshape((*out_aval.shape, *aval.shape)) for part, aval in zip(_split(whole, avals), avals, strict=True)])
     return _assemble(chosen, leaves, run, blocks, outs, has_aux)
 
@@ -212,15 +216,14 @@ def hessian(
 
 def _hessian(fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any) -> Any:
     inner = jacrev(fun, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames)
-    outer = jacfwd(inner, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames)
-    return outer(*args, **kwargs)
+    return _jacfwd(inner, args, kwargs, argnums, has_aux, holomorphic, argnames, name="hessian")
 
 
-def hvp(fun: Callable[..., Any] | None = None, argnums: int = 0) -> Any:
+def hvp(fun: Callable[..., Any] | None = None, argnums: int | tuple[int, ...] = 0) -> Any:
     """Make the function that multiplies the Hessian of ``fun`` by a vector, without forming it.
 
     ``hvp(f)(x, v)`` takes the arguments of ``f``, then ``v`` of the tree and shapes of the argument
-    ``argnums``; it costs a small multiple of ``f``: forward over reverse mode (Pearlmutter 1994).
+    ``argnums`` (of a tuple of them if ``argnums`` is one); it costs a small multiple of ``f``: forward over reverse mode (Pearlmutter 1994).
 
     >>> import numpy as np
     >>> hvp(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]), np.array([1.0, 0.0]))
@@ -229,15 +232,16 @@ def hvp(fun: Callable[..., Any] | None = None, argnums: int = 0) -> Any:
     return transformed(hvp, fun, _hvp, argnums=argnums)
 
 
-def _hvp(fun: Any, args: Any, kwargs: Any, argnums: int) -> Any:
+def _hvp(fun: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
+    if len(args) < 2:
+        raise TypeError(
+            f"hvp: the arguments must be followed by the vector; got {len(args)} of them. Write hvp(f)(x, v)."
+        )
     *primals, v = args
-    gradient = grad(fun, argnums=argnums)
-
-    def of_one(x: Any) -> Any:
-        return gradient(*[x if i == argnums % len(primals) else p for i, p in enumerate(primals)], **kwargs)
-
-    if not primals:
-        raise TypeError("hvp: the vector must follow the arguments; got one argument. Write hvp(f)(x, v).")
-    return jvp(of_one, (primals[argnums],), (v,))[1]
+    chosen = select(fun, tuple(primals), kwargs, argnums, None, "hvp")
+    chosen.call.__name__ = function_name(fun)
+    if chosen.single:
+        return push("hvp", grad(chosen.call), chosen.values, (v,))[1]
+    return push("hvp", grad(chosen.call, argnums=tuple(range(len(chosen.values)))), chosen.values, v)[1]
 
 

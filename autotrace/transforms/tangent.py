@@ -10,10 +10,11 @@ import numpy as np
 from ..ir import Jaxpr, aval_of, float0
 from ..tracing import ShapeDtypeStruct, Traced, evaluate, leaf_aval, leaf_value, trace
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
-from .arguments import Leaves, Run, copied, function_name, leaves_of, owned, trace_leaves, zeros_of
+from .arguments import Leaves, Run, copied, function_name, leaves_of, locate, owned, trace_leaves, zeros_of
 from .derivatives import check_derivative, cotangent_leaves
 from .forward import push_forward
 from .linear import linearize_jaxpr, transpose_jaxpr
+from .wrapper import check_callable
 
 __all__ = ["jvp", "linear_transpose", "linearize"]
 
@@ -36,9 +37,15 @@ def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fa
                 f"jvp: {word} must be a tuple or list, one entry per argument; got {type(value).__name__}. "
                 f"Write jvp(f, (x,), (dx,)) for one argument."
             )
-    leaves = leaves_of(tuple(primals), "jvp")
-    dots = _tangents(tuple(tangents), leaves, "jvp")
-    run = trace_leaves(lambda values: fun(*values), leaves, f"jvp({function_name(fun)})", has_aux)
+    check_callable(fun, "jvp", "jvp(f, (x,), (dx,)) rather than jvp(f(x), (x,), (dx,))")
+    return push("jvp", fun, tuple(primals), tuple(tangents), has_aux)
+
+
+def push(name: str, fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    """Do what :func:`jvp` says for the transform of that ``name``."""
+    leaves = leaves_of(primals, name)
+    dots = _tangents(tangents, leaves, name)
+    run = trace_leaves(lambda values: fun(*values), leaves, f"{name}({function_name(fun)})", has_aux)
     outs, out_dots = push_forward(run.jaxpr, leaves.primals, dots, run.values)
     return _results(run, outs, out_dots, [*leaves.primals, *dots, *run.jaxpr.constants], has_aux)
 
@@ -105,6 +112,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     >>> f_jvp(3.0)
     np.float64(3.0)
     """
+    check_callable(fun, "linearize", "linearize(f, x) rather than linearize(f(x), x)")
     leaves = copied(leaves_of(primals, "linearize"))
     what = f"linearize({function_name(fun)})"
     run = trace_leaves(lambda values: fun(*values), leaves, what, has_aux)
@@ -149,8 +157,9 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Transposed:
     >>> linear_transpose(lambda x: 3.0 * x, 1.0)(2.0)
     (np.float64(6.0),)
     """
+    check_callable(fun, "linear_transpose", "linear_transpose(f, x) rather than linear_transpose(f(x), x)")
     raw, tree = tree_flatten(primals)
-    avals = [aval_from(x, "linear_transpose") for x in raw]
+    avals = avals_from(raw, primals, "linear_transpose", [f"argument[{i}]" for i in range(len(primals))])
     if not all(aval.inexact for aval in avals):
         raise TypeError(
             f"linear_transpose: arguments must be of floating-point or complex dtype; got {', '.join(map(str, avals))}. "
@@ -161,8 +170,16 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Transposed:
     return Transposed(traced, tree, avals, what)
 
 
-def aval_from(x: Any, what: str) -> Any:
-    """Return the aval of an array, a number or a ``ShapeDtypeStruct``."""
+def avals_from(raw: Sequence[Any], arguments: Sequence[Any], what: str, labels: Sequence[str]) -> list[Any]:
+    """Return the avals of the leaves ``raw`` of the arguments: arrays, numbers or ``ShapeDtypeStruct``."""
+    try:
+        return [_aval_from(x, "", what) for x in raw]
+    except TypeError:
+        locate(_aval_from, arguments, what, labels)
+        raise
+
+
+def _aval_from(x: Any, label: str, what: str) -> Any:
     if isinstance(x, ShapeDtypeStruct):
         return aval_of(x)
-    return leaf_aval(x) if type(x) in (float, int, complex, bool) else leaf_aval(leaf_value(x, "", what))
+    return leaf_aval(x) if type(x) in (float, int, complex, bool) else leaf_aval(leaf_value(x, label, what))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["Transformed", "transformed"]
+__all__ = ["Transformed", "check_callable", "transformed"]
 
 
 class Transformed:
@@ -67,15 +67,18 @@ def _rebuild(transform: Callable[..., Any], fun: Callable[..., Any], options: di
     return transform(fun, **options)
 
 
+def check_callable(fun: Any, name: str, spelling: str) -> None:
+    """Raise ``TypeError`` unless ``fun`` can be called."""
+    if not callable(fun):
+        raise TypeError(f"{name}: the first argument must be a function; got {type(fun).__name__}. Write {spelling}.")
+
+
 def transformed(
     transform: Callable[..., Any], fun: Callable[..., Any] | None, call: Callable[..., Any], **options: Any
 ) -> Any:
     """Return ``transform``'s function of ``fun``; without ``fun``, a decorator with these options."""
     if fun is None:
         return functools.partial(transform, **options)
-    if not callable(fun):
-        raise TypeError(
-            f"{transform.__name__}: the first argument must be a function; got {type(fun).__name__}. "
-            f"Write {transform.__name__}(f)(x) rather than {transform.__name__}(f(x))."
-        )
+    name = transform.__name__
+    check_callable(fun, name, f"{name}(f)(x) rather than {name}(f(x))")
     return Transformed(transform, fun, call, options)
