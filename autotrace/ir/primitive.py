@@ -88,7 +88,7 @@ class Primitive:
         if family:
             return
         cls.name = name or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
-        missing = [rule for rule in cls.required if not hasattr(cls, rule)]
+        missing = [rule for rule in cls.required if getattr(cls, rule, None) is vars(Primitive).get(rule)]
         if missing:
             raise MissingRuleError(
                 f"Primitive: a primitive must define its rules; {cls.__name__} lacks {', '.join(missing)}. "
