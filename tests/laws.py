@@ -67,7 +67,7 @@ class Problem:
 
     def smooth(self, *point: Any) -> list[Any]:
         """The function of the leaves that derivatives move, those outputs that can move."""
-        return [y for y in self.at(*point) if _dtype(y).kind in "fc"]
+        return [y for y in self.at(*point) if _dtype(y).kind in "fcO"]
 
     def at(self, *point: Any) -> list[Any]:
         """The function of the leaves that derivatives move."""

@@ -20,7 +20,6 @@ from ..ir import Linear, Primitive, ShapedArray
 from ..tracing import Tracer, as_operand, bind, here, implements, method, operator
 from .families import Array
 from .promotion import convert
-from .shape import result_type
 
 __all__ = ["contract", "dot", "inner", "matmul", "outer", "tensordot", "vdot"]
 
@@ -193,7 +192,8 @@ def _pair(x: Any, y: Any) -> tuple[Array, Array]:
     x, y = (v if hasattr(v, "dtype") else np.asarray(v) for v in (x, y))
     if x.dtype is y.dtype:
         return x, y
-    dtype = result_type(x, y)
+    # These functions convert their operands to arrays first: a Python number counts as float64 here.
+    dtype = np.result_type(x.dtype, y.dtype)
     return convert(x, dtype), convert(y, dtype)
 
 
@@ -321,8 +321,9 @@ def _parse(operands: Sequence[Any]) -> tuple[str, list[Array]]:
     else:
         text, arrays = _from_lists(operands)
     arrays = [as_operand(x) for x in arrays]
-    dtype = result_type(*arrays)
-    arrays = [convert(x if hasattr(x, "dtype") else np.asarray(x), dtype) for x in arrays]
+    arrays = [x if hasattr(x, "dtype") else np.asarray(x) for x in arrays]
+    dtype = np.result_type(*[x.dtype for x in arrays])
+    arrays = [convert(x, dtype) for x in arrays]
     inputs, _, out = text.partition("->")
     terms = inputs.split(",")
     if len(terms) != len(arrays):
@@ -377,6 +378,8 @@ def _contract_group(
         other, y = _simplify(other, y, rest | set(letters))
         letters, x = _simplify(letters, x, rest | set(other))
         letters, x, other, y = _drop_ones(letters, x, other, y)
+        other, y = _simplify(other, y, rest | set(letters))
+        letters, x = _simplify(letters, x, rest | set(other))
         kept = [c for c in dict.fromkeys(letters + other) if c in rest]
         x = contract(f"{letters},{other}->{''.join(kept)}", x, y)
         letters = "".join(kept)

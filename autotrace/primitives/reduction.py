@@ -245,6 +245,7 @@ def _reduce(
                 f"reduction operation '{ufunc.__name__}' does not have an identity, so to use a where mask one has "
                 "to specify 'initial'"
             )
+        where = where if hasattr(where, "ndim") else np.asarray(where, bool)
         where = where if where.ndim == 0 or where.shape == a.shape else broadcast_to(where, a.shape)
         a = np.where(where, a, fill)
     axes = _axes(axis, a.ndim)

@@ -278,8 +278,10 @@ def broadcast(array: Any, shape: Any, subok: bool = False) -> Array:
 def _promoted(arrays: Sequence[Any], dtype: Any) -> list[Array]:
     """Bring arrays to their common dtype (or ``dtype``)."""
     xs = [as_operand(x) for x in arrays]
-    common = np.dtype(dtype) if dtype is not None else result_type(*xs)
-    return [convert(x if hasattr(x, "dtype") else np.asarray(x), common) for x in xs]
+    xs = [x if hasattr(x, "dtype") else np.asarray(x) for x in xs]
+    # NumPy makes arrays of the operands first: a Python number counts as float64 here.
+    common = np.dtype(dtype) if dtype is not None else np.result_type(*[x.dtype for x in xs])
+    return [convert(x, common) for x in xs]
 
 
 @implements(np.result_type)
