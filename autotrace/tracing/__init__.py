@@ -1,7 +1,8 @@
 """From a Python function to a program. It knows no operation by name: those register themselves."""
 
 from . import dispatch as _dispatch  # attaches NumPy's protocols to Tracer
-from .dispatch import full_name
+from .aliases import check_writable, fresh, link, linked, rebind, traced_constant
+from .dispatch import VIEWS, full_name
 from .entry import ShapeDtypeStruct, Traced, as_operand, leaf_aval, leaf_value, trace
 from .guards import Guard, StopGradient, here, stop_gradient_leaf
 from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, implements, method, operator
@@ -14,6 +15,7 @@ __all__ = [
     "UFUNCS",
     "UFUNC_METHODS",
     "UNKNOWN",
+    "VIEWS",
     "Guard",
     "ShapeDtypeStruct",
     "StopGradient",
@@ -22,8 +24,10 @@ __all__ = [
     "Tracer",
     "as_operand",
     "bind",
+    "check_writable",
     "current_trace",
     "evaluate",
+    "fresh",
     "full_name",
     "here",
     "implements",
@@ -31,12 +35,16 @@ __all__ = [
     "innermost",
     "leaf_aval",
     "leaf_value",
+    "link",
+    "linked",
     "method",
     "opened",
     "operator",
     "peek",
+    "rebind",
     "run",
     "run_all",
     "stop_gradient_leaf",
     "trace",
+    "traced_constant",
 ]

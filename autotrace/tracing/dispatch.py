@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
 from ..errors import MutationError, TracerArrayConversionError, UnsupportedError
+from .aliases import fresh
 from .guards import STORING, here, storing
 from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, method
 from .tracer import Tracer
 
-__all__ = ["full_name"]
+__all__ = ["VIEWS", "full_name"]
 
 
 @method("__array_ufunc__")
@@ -40,7 +41,28 @@ def _array_function(self: Tracer, function: Callable[..., Any], types: Any, args
                 "Make the target with autotrace.numpy.zeros, or use np.where or np.stack."
             )
         _uncovered(full_name(function))
-    return ours(*args, **kwargs)
+    result = ours(*args, **kwargs)
+    return result if function in VIEWS or "out" in kwargs else _copied(result, args)
+
+
+VIEWS: set[Callable[..., Any]] = {
+    np.array_split, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.broadcast_to, np.diag,
+    np.diagonal, np.dsplit, np.expand_dims, np.flip, np.fliplr, np.flipud, np.hsplit, np.imag, np.linalg.diagonal,
+    np.linalg.matrix_transpose, np.matrix_transpose, np.moveaxis, np.nan_to_num, np.permute_dims, np.ravel, np.real,
+    np.real_if_close, np.reshape, np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes, np.transpose,
+    np.trim_zeros, np.vsplit, np.lib.stride_tricks.sliding_window_view,
+    *([np.unstack] if hasattr(np, "unstack") else []),
+}
+"""NumPy's functions whose results share memory with their arguments; results of all others are arrays of their own."""
+
+
+def _copied(result: Any, args: Sequence[Any]) -> Any:
+    """Give an identity of its own to what NumPy would have copied."""
+    if type(result) is Tracer:
+        return fresh(result) if result._alias is not None or any(result is x for x in args) else result
+    if type(result) is tuple or type(result) is list:
+        return type(result)([_copied(x, args) for x in result])
+    return result
 
 
 def full_name(function: Callable[..., Any]) -> str:
@@ -83,6 +105,8 @@ Tracer.__array__ = property(_array)  # type: ignore[attr-defined]
 @method("__getattr__")
 def _getattr(self: Tracer, name: str) -> Any:
     """Offer ufuncs as methods: NumPy calls ``x.sin()`` on the elements of an array of objects."""
+    if name == "_alias":
+        return None  # the slot is left unset until something shares memory with the array
     function = UFUNCS.get(getattr(np, name, None)) if not name.startswith("_") else None  # type: ignore[call-overload]
     if function is None:
         raise AttributeError(

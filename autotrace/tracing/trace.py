@@ -343,6 +343,10 @@ class opened:
         self._trace = trace
 
     def __enter__(self) -> Trace:
+        outer = _current.get()
+        if outer is not None:
+            marks = [(trace, len(trace.equations)) for trace, _ in outer.marks]
+            self._trace.marks = ((outer, len(outer.equations)), *marks)
         self._token = _current.set(self._trace)
         self._source = SOURCE.set(None)
         return self._trace

@@ -1,0 +1,323 @@
+"""Which traced arrays share memory, as NumPy's arrays would; and writing into them.
+
+A traced array is written by giving its tracer another variable. A view remembers the step by which it came
+from its base: a *step* has ``get(x)``, the view of x, and ``put(x, y)``, x with the view replaced by y. A
+write to any member of a family of views writes the root through the steps, then renews every other live
+member; renewals that nothing uses are dead code. So reading costs nothing, and programs contain no mutation.
+
+``Tracer._alias`` is unset (None) for an array of one's own, a :class:`View` for a member of a family, or
+:data:`CALLER` for an array that belongs to the caller, and its views: those are never written.
+"""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..errors import MutationError
+from ..ir import ShapedArray, Var, here
+from .trace import UNKNOWN, Trace, current_trace, peek
+from .tracer import CALLER, Tracer
+
+__all__ = ["View", "check_writable", "fresh", "link", "linked", "rebind", "traced_constant"]
+
+
+class _Storage:
+    """What the members of a family share: the variable of the root, and who they are."""
+
+    __slots__ = ("callers", "limit", "members", "origin", "trace", "undecided", "var")
+
+    def __init__(self, trace: Trace, var: Var, callers: bool) -> None:
+        self.trace = trace
+        self.var = var
+        self.origin = (trace, var)
+        """The root as it was first: its memory layout is the one that counts."""
+        self.callers = callers
+        """The memory belongs to the caller of the traced function."""
+        self.members: list[weakref.ref[Tracer]] = []
+        self.limit = 16
+        self.undecided = False
+        """Of some members only the memory layout tells whether they are views."""
+
+    def add(self, member: Tracer) -> None:
+        if len(self.members) >= self.limit:
+            self.members = [ref for ref in self.members if ref() is not None]
+            self.limit = 16 + 2 * len(self.members)
+        self.members.append(weakref.ref(member))
+
+
+class View:
+    """A place in the tree of views: ``step`` applied to the view ``parent``; the root has no parent."""
+
+    __slots__ = ("parent", "readonly", "shares", "step", "storage")
+
+    def __init__(self, parent: View | None, step: Any, shares: Any, readonly: bool, storage: _Storage | None) -> None:
+        self.parent = parent
+        self.step = step
+        self.shares: Callable[[Any], bool] | None = shares
+        """Where it depends on the layout whether NumPy makes a view: asks so of an array like the parent."""
+        self.readonly = readonly
+        self.storage = storage
+
+    def root(self) -> View:
+        node = self
+        while node.parent is not None:
+            node = node.parent
+        return node
+
+    def path(self) -> list[View]:
+        """The nodes from below the root down to this one."""
+        nodes, node = [], self
+        while node.parent is not None:
+            nodes.append(node)
+            node = node.parent
+        return nodes[::-1]
+
+
+def _root(x: Tracer, callers: bool = False) -> View:
+    storage = _Storage(x._trace, x._var, callers)
+    if not callers:
+        storage.add(x)
+    return View(None, None, None, False, storage)
+
+
+def link(base: Tracer, view: Tracer, step: Any, shares: Any = None, readonly: bool = False) -> Tracer:
+    """Let ``view = step.get(base)`` share memory with ``base``; return it.
+
+    ``shares`` decides by an array of the layout of ``base`` whether NumPy would give a view or a copy.
+    """
+    if view is base:
+        return view
+    alias = base._alias
+    if alias is None:
+        alias = base._alias = _root(base)
+    elif alias is CALLER:
+        if shares is None:
+            view._alias = CALLER
+            return view
+        alias = _root(base, callers=True)
+    view._alias = View(alias, step, shares, readonly, None)
+    storage: Any = alias.root().storage
+    storage.add(view)
+    if shares is not None:
+        storage.undecided = True
+    return view
+
+
+def linked(x: Tracer, y: Tracer) -> bool:
+    """Tell whether two traced arrays share memory: writing one may change the other."""
+    if x is y:
+        return True
+    for alias in (x._alias, y._alias):
+        if isinstance(alias, View):
+            _settle(alias.root().storage)  # type: ignore[arg-type]
+    a, b = x._alias, y._alias
+    if isinstance(a, View) and isinstance(b, View):
+        return a.root() is b.root()
+    return a is b is CALLER
+
+
+def fresh(x: Any) -> Any:
+    """Return ``x`` under an identity of its own, where NumPy would copy: writing into one leaves the other."""
+    if type(x) is not Tracer:
+        return x
+    current = current_trace()
+    if current is not None and current is not x._trace and current.is_open and current.order > x._trace.order:
+        return Tracer(current, current.atom(x))  # type: ignore[arg-type]
+    return Tracer(x._trace, x._var)
+
+
+def traced_constant(array: Any, readonly: bool = False) -> Any:
+    """Return ``array`` as a traced array that can be written into; outside of any trace the array itself.
+
+    The program holds a copy. ``readonly``: the array is the caller's, and must not be written.
+    """
+    trace = current_trace()
+    if trace is None or not trace.is_open:
+        return array
+    x = np.asarray(array)
+    tracer = Tracer(trace, trace.constant(ShapedArray(x.shape, x.dtype), np.array(x, order="K")))
+    tracer._alias = CALLER if readonly else _root(tracer)
+    return tracer
+
+
+# -- writing -----------------------------------------------------------------------------------------
+
+
+def check_writable(x: Tracer, what: str) -> None:
+    """Raise ``MutationError`` for the caller's arrays, ``ValueError`` for read-only views."""
+    alias = x._alias
+    if isinstance(alias, View):
+        _settle(alias.root().storage)  # type: ignore[arg-type]
+        root = alias.root()
+        if root.storage.callers:  # type: ignore[union-attr]
+            alias = CALLER
+        elif alias.readonly or any(node.readonly for node in alias.path()):
+            raise ValueError(
+                f"{what}: assignment destination is read-only; got a view of {x.aval}{here()}. "
+                "Copy it first: x = x.copy()."
+            )
+    if alias is CALLER:
+        raise MutationError(
+            f"{what}: a traced function must not change its caller's arrays; got an argument, or a view of one, "
+            f"{x.aval}{here()}. Copy it first: x = x.copy()."
+        )
+    current = current_trace()
+    if current is not None and x._trace is not current and x._trace.is_open and not _made_inside(x, current):
+        raise MutationError(
+            f"{what}: a traced function must not change arrays made outside of it; got {x.aval} made in "
+            f"{x._trace.what}, written in {current.what}{here()}. Copy it first: x = x.copy()."
+        )
+
+
+def _made_inside(x: Tracer, current: Trace) -> bool:
+    """Tell whether an array of an enclosing trace was made while the current one is open."""
+    owner, var = x._trace, x._var
+    alias = x._alias
+    if isinstance(alias, View):
+        owner, var = alias.root().storage.origin  # type: ignore[union-attr]
+    if owner is current:
+        return True
+    for trace, start in current.marks:
+        if trace is owner:
+            return any(var is v for equation in owner.equations[start:] for v in equation.outputs)
+    return False
+
+
+def rebind(x: Tracer, value: Any, region: Any = None) -> None:
+    """Let ``x`` stand for ``value``, of the same shape and dtype; the arrays that share its memory follow.
+
+    ``region`` is the step to the only part that changes: members that do not touch it are left as they are.
+    The caller has called :func:`check_writable`.
+    """
+    if type(value) is not Tracer:
+        trace = current_trace() or x._trace
+        value = Tracer(trace, trace.constant(x.aval, np.asarray(value)))
+    alias = x._alias
+    if alias is None:
+        x._trace, x._var = value._trace, value._var
+        return
+    storage, path = alias.root().storage, alias.path()
+    steps = tuple([node.step for node in path])
+    befores = [Tracer(storage.trace, storage.var)]
+    for step in steps[:-1]:
+        befores.append(step.get(befores[-1]))
+    known = {steps: value}
+    for depth in range(len(steps) - 1, -1, -1):
+        value = known[steps[:depth]] = steps[depth].put(befores[depth], value)
+    storage.trace, storage.var = value._trace, value._var
+    _renew(storage, known, steps if region is None else (*steps, region), x, known[steps])
+
+
+def _renew(storage: _Storage, known: dict[Any, Any], written: tuple[Any, ...], x: Tracer, value: Tracer) -> None:
+    """Bring the live members up to date; ``known`` holds values by the steps that lead to them."""
+    live = []
+    for ref in storage.members:
+        member = ref()
+        if member is None:
+            continue
+        live.append(ref)
+        if member is x:
+            x._trace, x._var = value._trace, value._var
+            continue
+        steps = tuple([node.step for node in member._alias.path()])
+        if not _disjoint(steps, written):
+            found = _derive(known, steps)
+            member._trace, member._var = found._trace, found._var
+    storage.members = live
+    storage.limit = 16 + 2 * len(live)
+
+
+def _derive(known: dict[Any, Any], steps: tuple[Any, ...]) -> Any:
+    """The value that ``steps`` lead to, from the longest prefix that is known."""
+    depth = len(steps)
+    while steps[:depth] not in known:
+        depth -= 1
+    value = known[steps[:depth]]
+    for step in steps[depth:]:
+        value = step.get(value)
+        depth += 1
+        known[steps[:depth]] = value
+    return value
+
+
+def _disjoint(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Tell whether two paths certainly lead to different elements."""
+    for a, b in zip(one, other, strict=False):
+        if a is not b:
+            return type(a) is type(b) and hasattr(a, "disjoint") and a.disjoint(b)
+    return False
+
+
+# -- views that may be copies ------------------------------------------------------------------------
+
+
+def _settle(storage: _Storage) -> None:
+    """Decide which of the undecided members NumPy would have copied; those found a family of their own.
+
+    Runs before anything is written, so that a copy still has the value of its birth.
+    """
+    if not storage.undecided:
+        return
+    layouts: dict[Any, Any] = {}
+    for ref in storage.members:
+        member = ref()
+        alias = None if member is None else member._alias
+        for node in alias.path() if isinstance(alias, View) else ():
+            if node.shares is None:
+                continue
+            if not node.shares(_layout(node.parent, storage, layouts)):
+                _settle(_part(node, storage))
+                return _settle(storage)
+            node.shares = None
+    storage.undecided = False
+
+
+def _layout(node: View, storage: _Storage, layouts: dict[Any, Any]) -> Any:
+    """An array with the memory layout that the view ``node`` has in NumPy."""
+    if node not in layouts:
+        if node.parent is None:
+            layouts[node] = _layout_of(*storage.origin)
+        else:
+            layouts[node] = node.step.get(_layout(node.parent, storage, layouts))
+    return layouts[node]
+
+
+def _layout_of(trace: Trace, var: Var) -> Any:
+    value = peek(Tracer(trace, var))
+    if value is UNKNOWN:
+        value = _rehearsed(trace, var)
+    aval = var.aval
+    if not isinstance(value, np.ndarray) or any(s == 0 and n > 1 for s, n in zip(value.strides, aval.shape, strict=True)):
+        return np.empty(aval.shape, aval.dtype)
+    return value
+
+
+def _rehearsed(trace: Trace, var: Var) -> Any:
+    """An array such as ``var`` will be, from arguments that are zeros in C order."""
+    values: dict[Any, Any] = {v: np.zeros(v.aval.shape, v.aval.dtype) for v in trace.in_vars}
+    for v, constant in trace.constants.items():
+        known = peek(constant)
+        values[v] = np.zeros(v.aval.shape, v.aval.dtype) if known is UNKNOWN else known
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return trace.value(var, values)
+
+
+def _part(node: View, storage: _Storage) -> _Storage:
+    """Make ``node`` the root of a family of its own: it was a copy."""
+    steps = tuple([step.step for step in node.path()])
+    value = _derive({(): Tracer(storage.trace, storage.var)}, steps)
+    node.parent, node.step, node.shares, node.readonly = None, None, None, False
+    node.storage = apart = _Storage(value._trace, value._var, callers=False)
+    apart.undecided = True
+    refs, storage.members = storage.members, []
+    for ref in refs:
+        member: Any = ref()
+        if member is not None:
+            (apart if member._alias.root() is node else storage).members.append(ref)
+    return apart
