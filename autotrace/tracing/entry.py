@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import AutotraceError, MutationError
+from ..errors import AutotraceError, MutationError, UnsupportedError
 from ..ir import Atom, Jaxpr, ShapedArray, aval_of, raised_at
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path
 from .guards import here
@@ -61,7 +61,7 @@ def trace(
         tracers = [record.input(aval, UNKNOWN if values is None else values[i]) for i, aval in enumerate(avals)]
         try:
             result = function(tracers)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             _explain(error, what)
             raise
         leaves, out_tree = tree_flatten(result)
@@ -74,8 +74,8 @@ def trace(
         return Traced(record.jaxpr(outputs), out_tree, record.values, record.derived)
 
 
-def _explain(error: ValueError, what: str) -> None:
-    """Turn the two errors that NumPy wraps around ours, or raises for us, into ones that tell the cure."""
+def _explain(error: ValueError | TypeError, what: str) -> None:
+    """Turn the errors that NumPy wraps around ours, or raises for us, into ones that tell the cure."""
     if isinstance(error.__cause__, AutotraceError):
         raise error.__cause__ from None
     if "read-only" in str(error):
@@ -83,6 +83,11 @@ def _explain(error: ValueError, what: str) -> None:
             f"{what}: a traced function must not write into its caller's arrays; got NumPy's {str(error)!r}"
             f"{raised_at(error)}. "
             "Copy the argument first: x = x.copy()."
+        ) from error
+    if "dtype('O')" in str(error):
+        raise UnsupportedError(
+            f"{what}: this NumPy function takes no array of objects, which np.array makes of traced scalars; got NumPy's "
+            f"{str(error)!r}{raised_at(error)}. Build the array with np.stack or autotrace.numpy.array."
         ) from error
 
 

@@ -249,14 +249,17 @@ def zeros_of(aval: ShapedArray) -> Any:
 
 
 def owned(results: Sequence[Any], foreign: Iterable[Any]) -> list[Any]:
-    """Return ``results`` as arrays that share memory with nothing: not the caller's, not one another, not ours."""
+    """Return ``results`` as arrays that share memory with nothing: not the caller's, not one another, not ours.
+
+    Those of rank 0 become NumPy scalars, as ufuncs return them.
+    """
     taken = {id(x) for x in foreign}
     mine = []
     for x in results:
         if type(x) is np.ndarray and (x.base is not None or id(x) in taken or not x.flags.writeable):
             x = x.copy()
         taken.add(id(x))
-        mine.append(x)
+        mine.append(x[()] if type(x) is np.ndarray and x.ndim == 0 else x)
     return mine
 
 
