@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as _numpy
 
-from . import fft, inquiry, joining, linalg, padding, quantiles, rearranging, statistics
+from . import fft, inquiry, joining, linalg, matrices, padding, quantiles, rearranging, statistics, ufuncs
 
 __all__ = sorted({*_numpy.__all__, "fft", "linalg"})
 

@@ -8,7 +8,7 @@ from . import cases, cnormal, normal, row
 
 _TIES = np.array([2.0, 1.0, 2.0, 1.0, 3.0])
 _NANS = np.array([2.0, np.nan, -1.0, np.nan, 0.5])
-_AT_TIES = {"numeric": "central differences across a tie mean nothing"}
+_AT_TIES = dict.fromkeys(("numeric", "second_order"), "central differences across a tie mean nothing")
 _OF_NAN = dict.fromkeys(("numeric", "second_order"), "NaN has no difference")
 _INTS = np.array([[3, 1, 2], [0, 5, 1]])
 _I = np.array([[2, 0], [1, 1]])
