@@ -13,6 +13,7 @@ __all__ = [
     "JaxprTypeError",
     "MissingRuleError",
     "MutationError",
+    "NonConcreteBooleanIndexError",
     "TracerArrayConversionError",
     "TracerBoolConversionError",
     "TracerIntegerConversionError",
@@ -35,6 +36,10 @@ class TracerBoolConversionError(ConcretizationTypeError):
 
 class TracerIntegerConversionError(ConcretizationTypeError):
     """Python asked for the integer of a value that is known by shape alone."""
+
+
+class NonConcreteBooleanIndexError(ConcretizationTypeError, IndexError):
+    """A shape depends on the count of true elements of a mask that is known by shape alone."""
 
 
 class TracerArrayConversionError(ConcretizationTypeError):

@@ -8,18 +8,34 @@ to these by :func:`getitem`.
 
 from __future__ import annotations
 
+import operator as python
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..errors import MutationError
 from ..ir import Linear, Primitive, ShapedArray
-from ..tracing import Tracer, as_operand, bind, here, method
+from ..tracing import Tracer, View, as_operand, bind, check_writable, here, link, mask_value, method, rebind
 from .families import Array, LinearMap
-from .promotion import broadcast_to
+from .promotion import broadcast_to, convert, unbroadcast
+from .shape import Reshape, Transpose
 
-__all__ = ["embed", "gather", "getitem", "scatter_add", "scatter_set"]
+__all__ = [
+    "At",
+    "check_mask",
+    "embed",
+    "fitted",
+    "gather",
+    "getitem",
+    "index_steps",
+    "replaced",
+    "scatter_add",
+    "scatter_set",
+    "setitem",
+    "stored",
+    "through",
+]
 
 Item = int | tuple[int, int | None, int]
 """One axis of a basic index: a position, or (start, stop, step) with a stop of None for "past the first"."""
@@ -50,6 +66,82 @@ class Slice(LinearMap):
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(Slice(((0, size, 1), *self.index)), *inputs)
+
+    def get(self, x: Array) -> Array:
+        return bind(self, x)
+
+    def put(self, x: Array, y: Array) -> Array:
+        return bind(SliceSet(self.index), x, y)
+
+    def disjoint(self, other: Slice) -> bool:
+        """Tell whether two parts of one array certainly have no element in common."""
+        return any(_apart(a, b) for a, b in zip(self.index, other.index, strict=False))
+
+
+def _apart(a: Item, b: Item) -> bool:
+    if type(a) is int:
+        return a != b if type(b) is int else a not in _positions(b)
+    if type(b) is int:
+        return b not in _positions(a)
+    one, other = _positions(a), _positions(b)
+    if not one or not other:
+        return True
+    return one[0 if one.step > 0 else -1] > other[-1 if other.step > 0 else 0] or (
+        other[0 if other.step > 0 else -1] > one[-1 if one.step > 0 else 0]
+    )
+
+
+def _positions(item: Any) -> range:
+    start, stop, step = item
+    return range(start, -1 if stop is None and step < 0 else stop, step)
+
+
+class SliceSet(Primitive):
+    """``x`` with ``y`` at ``index``; y has the shape of that part, or rank 0."""
+
+    index: tuple[Item, ...]
+
+    def impl(self, x: Array, y: Array) -> Array:
+        out = x.copy(order="K")
+        out[_to_numpy(self.index)] = y
+        return out
+
+    def abstract(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
+        part = Slice(self.index).abstract(x)
+        if y.dtype != x.dtype or y.shape not in (part.shape, ()):
+            raise TypeError(f"slice_set: the update must be {part}, or of rank 0; got {y}{here()}.")
+        return x
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        (x, y), (dx, dy) = primals, tangents
+        if dx is None:
+            part = Slice(self.index).abstract(_aval(x)).shape
+            return bind(Embed(x.shape, self.index), broadcast_to(dy, part))
+        return bind(self, dx, np.zeros((), y.dtype)[()] if dy is None else dy)
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+        return self._back(ct, inputs[1].shape, wanted)
+
+    def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
+        return self._back(ct, inputs[1].shape, [type(x) is Linear for x in inputs])
+
+    def _back(self, ct: Array, shape: tuple[int, ...], wanted: Sequence[bool]) -> Sequence[Array]:
+        dx = bind(self, ct, np.zeros((), ct.dtype)[()]) if wanted[0] else None
+        return dx, unbroadcast(bind(Slice(self.index), ct), shape) if wanted[1] else None
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        x, y = inputs
+        x = x if batched[0] else broadcast_to(x, (size, *x.shape))
+        whole = SliceSet(((0, size, 1), *self.index))
+        part = Slice(whole.index).abstract(_aval(x)).shape
+        if batched[1] and y.ndim < len(part):
+            y = broadcast_to(y.reshape((size,) + (1,) * (len(part) - 1)), part)
+        elif not batched[1] and y.ndim:
+            y = broadcast_to(y, part)
+        return bind(whole, x, y)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 0
 
 
 class Embed(LinearMap):
@@ -149,7 +241,7 @@ class ScatterAdd(_Scatter):
     """``x`` with ``y`` added at ``[i1, ..., ik]``; repeated indices add up."""
 
     def impl(self, x: Array, y: Array, *indices: Array) -> Array:
-        out = x.copy()
+        out = x.copy(order="K")
         np.add.at(out, indices, y)
         return out
 
@@ -175,7 +267,7 @@ class ScatterSet(_Scatter):
     """``x`` with ``y`` written at ``[i1, ..., ik]``; of repeated indices the last one stands, as in NumPy."""
 
     def impl(self, x: Array, y: Array, *indices: Array) -> Array:
-        out = x.copy()
+        out = x.copy(order="K")
         out[indices] = y
         return out
 
@@ -226,109 +318,246 @@ def scatter_set(x: Array, y: Array, indices: Sequence[Array]) -> Array:
     return bind(ScatterSet(), x, y, *indices)
 
 
+class At:
+    """The step to the elements at integer arrays: see :mod:`autotrace.tracing.aliases`."""
+
+    __slots__ = ("indices",)
+
+    def __init__(self, indices: Sequence[Array]) -> None:
+        self.indices = tuple(indices)
+
+    def get(self, x: Array) -> Array:
+        return bind(Gather(), x, *self.indices)
+
+    def put(self, x: Array, y: Array) -> Array:
+        return bind(ScatterSet(), x, y, *self.indices)
+
+    def add(self, x: Array, y: Array) -> Array:
+        """Return ``x`` with ``y`` added; repeated indices add up."""
+        return bind(ScatterAdd(), x, y, *self.indices)
+
+
 @method("__getitem__")
 def getitem(x: Any, index: Any) -> Array:
     """``x[index]`` with NumPy's meaning: integers, slices, ..., None, integer and boolean arrays, mixed.
 
     Raises ``IndexError`` as NumPy does.
     """
-    kind = type(index)
-    if kind is int and x.ndim:
+    if type(index) is int and x.ndim:
         length = x.shape[0]
         if not -length <= index < length:
             raise IndexError(f"index {index} is out of bounds for axis 0 with size {length}{here()}")
-        return bind(Slice((index % length,)), x)
-    items = _expand(x, index if kind is tuple else (index,))
-    basic = [item for item in items if not _is_array(item)]
-    if len(basic) == len(items):
-        return _basic(x, items)
-    return _advanced(x, items)
+        step = Slice((index % length,))
+        result = bind(step, x)
+        return link(x, result, step) if x.ndim > 1 else result
+    steps, copies = index_steps(x.shape, index)
+    if copies or type(x) is not Tracer:
+        return through(x, steps)
+    if not steps:
+        return Tracer(x._trace, x._var) if type(index) is tuple and not index else x
+    scalar = not any(i is Ellipsis for i in (index if type(index) is tuple else (index,)))
+    for step in steps:
+        result = step.get(x)
+        x = result if scalar and result.ndim == 0 else link(x, result, step)
+    return x
+
+
+def through(x: Array, steps: Sequence[Any]) -> Array:
+    """Return the part of ``x`` that ``steps`` lead to."""
+    for step in steps:
+        x = step.get(x)
+    return x
+
+
+def replaced(x: Array, steps: Sequence[Any], y: Array, put: str = "put") -> Array:
+    """Return ``x`` with ``y`` in the place that ``steps`` lead to; with ``put="add"``, added there."""
+    wholes = [x]
+    for step in steps[:-1]:
+        wholes.append(step.get(wholes[-1]))
+    for step, whole in zip(reversed(steps), reversed(wholes), strict=True):
+        y = getattr(step, put)(whole, y) if type(step) is At else step.put(whole, y)
+    return y
+
+
+def index_steps(shape: tuple[int, ...], index: Any) -> tuple[list[Any], bool]:
+    """Return the steps to ``x[index]`` of an array of ``shape``, and whether NumPy copies there."""
+    items = _expand(shape, index if type(index) is tuple else (index,))
+    arrays = [item for item in items if _is_array(item)]
+    if not arrays:
+        return _basic(shape, items), False
+    steps = _advanced(shape, items)
+    traced_numbers = all(type(item) is Tracer and item.ndim == 0 for item in arrays)
+    return steps, not traced_numbers
+
+
+class _Truth:
+    """A boolean scalar in an index: a new axis, of length 1 if true and 0 if false."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, truth: bool) -> None:
+        self.shape = (int(truth),)
 
 
 def _is_array(item: Any) -> bool:
-    return not (isinstance(item, slice | int | np.integer) or item is None)
+    return not (isinstance(item, slice | int) or item is None)
 
 
-def _expand(x: Any, index: tuple[Any, ...]) -> list[Any]:
-    """Spell out an index: the ellipsis as slices, masks as integer arrays, lists as arrays."""
+def _expand(shape: tuple[int, ...], index: tuple[Any, ...]) -> list[Any]:
+    """Spell out an index, one item for each axis: the ellipsis as slices, masks as integer arrays, lists as arrays."""
     items: list[Any] = []
+    used = ellipses = 0
     for item in index:
-        if item is None or item is Ellipsis or isinstance(item, slice):
+        if item is None:
             items.append(item)
+        elif item is Ellipsis:
+            ellipses += 1
+            items.append(item)
+        elif isinstance(item, slice):
+            items.append(_plain_slice(item))
+            used += 1
         elif isinstance(item, int | np.integer) and not isinstance(item, bool):
             items.append(int(item))
+            used += 1
         else:
-            items.extend(_index_arrays(item))
-    used = sum(1 for item in items if item is not None and item is not Ellipsis)
-    if sum(item is Ellipsis for item in items) > 1:
+            array = _index_array(item)
+            items.append(array)
+            used += 0 if type(array) is _Truth else array.ndim if array.dtype == np.bool_ else 1
+    if ellipses > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
-    if used > x.ndim:
-        raise IndexError(
-            f"too many indices for array: array is {x.ndim}-dimensional, but {used} were indexed{here()}"
-        )
-    if not any(item is Ellipsis for item in items):
+    rank = len(shape)
+    if used > rank:
+        raise IndexError(f"too many indices for array: array is {rank}-dimensional, but {used} were indexed{here()}")
+    if not ellipses:
         items.append(Ellipsis)
     position = next(i for i, item in enumerate(items) if item is Ellipsis)
-    items[position : position + 1] = [slice(None)] * (x.ndim - used)
-    return items
+    items[position : position + 1] = [slice(None)] * (rank - used)
+    return _without_masks(shape, items)
 
 
-def _index_arrays(item: Any) -> list[Array]:
-    """Return an index array as a list of integer arrays: one, or for a mask one for each of its axes."""
+def _plain_slice(item: slice) -> slice:
+    """A slice whose bounds are plain integers; traced ones are asked for their value."""
+    if Tracer in (type(item.start), type(item.stop), type(item.step)):
+        return slice(*[i if i is None else python.index(i) for i in (item.start, item.stop, item.step)])
+    return item
+
+
+def _index_array(item: Any) -> Any:
+    """Return an array in an index as an array of integers or booleans."""
+    if isinstance(item, str):
+        raise IndexError(
+            "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are "
+            f"valid indices; got {item!r}{here()}"
+        )
     array = as_operand(item) if not isinstance(item, list) or item else np.zeros(0, int)
     if not hasattr(array, "dtype"):
         array = np.asarray(array)
-    if array.dtype == np.bool_:
-        return list(np.nonzero(array))
-    if array.dtype.kind not in "iu":
+    if array.dtype.kind not in "iub":
         raise IndexError(
-            f"arrays used as indices must be of integer (or boolean) type; got {array.dtype}{here()}"
+            f"arrays used as indices must be of integer (or boolean) type; got {array.dtype}{here()}. "
+            "Convert them: i.astype(int)."
         )
-    return [array]
+    return _Truth(bool(array)) if array.dtype == np.bool_ and array.ndim == 0 else array
 
 
-def _basic(x: Any, items: Sequence[Any]) -> Array:
+def _without_masks(shape: tuple[int, ...], items: Sequence[Any]) -> list[Any]:
+    """Replace each mask by the integer arrays that it stands for, one for each of its axes."""
+    plain: list[Any] = []
+    axis = 0
+    for item in items:
+        if not (_is_array(item) and type(item) is not _Truth and item.dtype == np.bool_):
+            plain.append(item)
+            axis += item is not None and type(item) is not _Truth
+            continue
+        check_mask(item.shape, shape, axis)
+        plain.extend(np.nonzero(mask_value(item)))
+        axis += item.ndim
+    return plain
+
+
+def check_mask(mask: tuple[int, ...], shape: tuple[int, ...], axis: int = 0) -> None:
+    """Raise NumPy's ``IndexError`` unless a mask of that shape fits axes of ``shape`` from ``axis`` on."""
+    if len(mask) > len(shape) - axis:
+        raise IndexError(
+            f"too many indices for array: array is {len(shape)}-dimensional, but {axis + len(mask)} were indexed{here()}"
+        )
+    for i, n in enumerate(mask, axis):
+        if n != shape[i]:
+            raise IndexError(
+                f"boolean index did not match indexed array along axis {i}; size of axis is {shape[i]} but size of "
+                f"corresponding boolean axis is {n}{here()}"
+            )
+
+
+def _basic(shape: tuple[int, ...], items: Sequence[Any]) -> list[Any]:
     """Index by integers, slices and None."""
     index: list[Item] = []
+    out: list[int] = []
     for item in items:
         if item is None:
+            out.append(1)
             continue
-        axis, length = len(index), x.shape[len(index)]
+        axis, length = len(index), shape[len(index)]
         if isinstance(item, slice):
             start, stop, step = item.indices(length)
-            empty = not range(start, stop, step)
-            index.append((0, 0, 1) if empty else (start, stop if stop >= 0 else None, step))
+            positions = range(start, stop, step)
+            index.append((start, stop if stop >= 0 else None, step) if positions else (0, 0, 1))
+            out.append(len(positions))
         elif -length <= item < length:
             index.append(item % length)
         else:
             raise IndexError(f"index {item} is out of bounds for axis {axis} with size {length}{here()}")
-    whole = all(i == (0, n, 1) for i, n in zip(index, x.shape, strict=True))
-    result = x if whole else bind(Slice(tuple(index)), x)
-    if None not in items:
-        return result
-    lengths = iter(result.shape)
-    return np.reshape(result, tuple(1 if i is None else next(lengths) for i in items if not isinstance(i, int)))
+    whole = all(i == (0, n, 1) for i, n in zip(index, shape, strict=True))
+    steps: list[Any] = [] if whole else [Slice(tuple(index))]
+    if None in items:
+        steps.append(Reshape(tuple(out)))
+    return steps
 
 
-def _advanced(x: Any, items: Sequence[Any]) -> Array:
+def _advanced(shape: tuple[int, ...], items: Sequence[Any]) -> list[Any]:
     """Index by arrays among other things: basic parts first, then gather, then the axes into NumPy's order."""
-    shape = np.broadcast_shapes(*[item.shape for item in items if _is_array(item)])
     # An integer beside arrays counts as an array: it takes part in where the new axes go.
     advanced = [i for i, item in enumerate(items) if _is_array(item) or isinstance(item, int)]
     together = advanced == list(range(advanced[0], advanced[-1] + 1))
-    front = sum(1 for item in items[: advanced[0]]) if together else 0
-    kept = [slice(None) if i in advanced else item for i, item in enumerate(items)]
-    x = _basic(x, kept)
+    front = advanced[0] if together else 0
+    kept = [None if type(i) is _Truth else slice(None) if n in advanced else i for n, i in enumerate(items)]
+    steps = _basic(shape, kept)
+    lengths = _lengths(shape, steps)
     arrays = []
-    for i in advanced:
-        item = np.asarray(items[i]) if isinstance(items[i], int) else items[i]
-        _check_bounds(item, x.shape[i], i)
-        arrays.append(broadcast_to(item, shape))
-    rest = [i for i in range(x.ndim) if i not in advanced]
-    result = bind(Gather(), np.transpose(x, (*advanced, *rest)), *arrays)
-    rank = len(shape)
-    order = (*range(rank, rank + front), *range(rank), *range(rank + front, result.ndim))
-    return np.transpose(result, order)
+    for axis in advanced:
+        item = items[axis]
+        if type(item) is _Truth:
+            item = np.zeros(item.shape, np.intp)
+        elif isinstance(item, int):
+            item = np.asarray(item)
+        _check_bounds(item, lengths[axis], axis)
+        arrays.append(item)
+    try:
+        common = np.broadcast_shapes(*[array.shape for array in arrays])
+    except ValueError:
+        raise IndexError(
+            "shape mismatch: indexing arrays could not be broadcast together with shapes "
+            f"{' '.join(str(array.shape) for array in arrays)}{here()}"
+        ) from None
+    rank, rest = len(common), [i for i in range(len(lengths)) if i not in advanced]
+    order = (*range(rank, rank + front), *range(rank), *range(rank + front, rank + len(rest)))
+    return [
+        *steps,
+        *_permutation((*advanced, *rest)),
+        At([broadcast_to(array, common) for array in arrays]),
+        *_permutation(order),
+    ]
+
+
+def _lengths(shape: tuple[int, ...], steps: Sequence[Any]) -> tuple[int, ...]:
+    aval = ShapedArray(shape, np.dtype(np.bool_))
+    for step in steps:
+        aval = step.abstract(aval)
+    return aval.shape
+
+
+def _permutation(axes: tuple[int, ...]) -> list[Any]:
+    return [] if axes == tuple(range(len(axes))) else [Transpose(axes)]
 
 
 def _check_bounds(index: Any, length: int, axis: int) -> None:
@@ -340,17 +569,126 @@ def _check_bounds(index: Any, length: int, axis: int) -> None:
         raise IndexError(f"index {wrong.flat[0]} is out of bounds for axis {axis} with size {length}{here()}")
 
 
+# -- writing -----------------------------------------------------------------------------------------
+
+
 @method("__setitem__")
 def setitem(x: Any, index: Any, value: Any) -> None:
-    """Refuse for now: assignment into traced arrays."""
-    raise MutationError(
-        f"x[index] = value: a traced array is not changed in place; got {x.aval}{here()}. "
-        "Use np.where, np.stack or np.concatenate to build the new array."
-    )
+    """``x[index] = value`` with NumPy's meaning: of repeated indices the last one stands; views follow.
+
+    ``value`` is broadcast to the place and converted to the dtype of ``x``.
+
+    Raises ``IndexError`` and ``ValueError`` as NumPy does, ``MutationError`` if ``x`` belongs to the caller.
+    """
+    if x.ndim == 0 and x._alias is None:
+        raise TypeError(
+            f"x[index] = value: a traced scalar does not support item assignment; got {x.aval}{here()}. "
+            "Assign the whole: x = value."
+        )
+    check_writable(x, "x[index] = value")
+    mask = _mask_of(index)
+    if mask is not None and _write_where(x, mask, value):
+        return
+    steps, copies = index_steps(x.shape, index)
+    if _holds_already(x, steps, value):
+        return
+    aval = _part_aval(x, steps)
+    if isinstance(value, list | tuple) and not aval.shape and np.ndim(value):
+        raise ValueError(f"setting an array element with a sequence{here()}.")
+    y = stored(value, x.dtype)
+    if y.ndim == 0 and len(steps) == 1 and type(steps[0]) is Slice:
+        rebind(x, bind(SliceSet(steps[0].index), x, y), steps[0])
+        return
+    rebind(x, replaced(x, steps, fitted(y, aval.shape, copies)), steps[0] if steps else None)
+
+
+def _part_aval(x: Any, steps: Sequence[Any]) -> ShapedArray:
+    aval = ShapedArray(x.shape, x.dtype)
+    for step in steps:
+        aval = Gather().abstract(aval, *[_aval(i) for i in step.indices]) if type(step) is At else step.abstract(aval)
+    return aval
+
+
+def _aval(x: Any) -> ShapedArray:
+    return ShapedArray(x.shape, x.dtype)
+
+
+def _holds_already(x: Any, steps: Sequence[Any], value: Any) -> bool:
+    """Tell whether ``value`` is the view at that place: Python assigns it after ``x[i] += ...`` wrote through it."""
+    if type(value) is not Tracer or not steps:
+        return False
+    there, here_ = value._alias, x._alias
+    if type(there) is not View or type(here_) is not View or there.root() is not here_.root():
+        return False
+    return [node.step for node in there.path()] == [*[node.step for node in here_.path()], *steps]
+
+
+def _mask_of(index: Any) -> Any:
+    """Return an index that is one mask of rank 1 or more, else None."""
+    if type(index) is tuple and len(index) == 1:
+        index = index[0]
+    if isinstance(index, list) and index and isinstance(index[0], bool | list | np.bool_ | Tracer):
+        index = as_operand(index)
+    is_mask = isinstance(index, Tracer | np.ndarray) and index.dtype == np.bool_ and index.ndim
+    return index if is_mask else None
+
+
+def _write_where(x: Any, mask: Any, value: Any) -> bool:
+    """Write under a mask by choosing: no shape depends on the mask. False where its count matters."""
+    check_mask(mask.shape, x.shape)
+    y = stored(value, x.dtype)
+    inner = x.ndim - mask.ndim
+    while y.ndim > inner and y.shape[0] == 1:
+        y = y.reshape(y.shape[1:])
+    if y.ndim > inner:
+        return False
+    mask = mask.reshape((*mask.shape, *(1,) * inner))
+    rebind(x, np.where(mask, fitted(y, x.shape[mask.ndim - inner :] if y.ndim else (), True), x))
+    return True
+
+
+def stored(value: Any, dtype: np.dtype[Any]) -> Array:
+    """Return ``value`` as an assignment stores it in an array of ``dtype``: converted, whatever it loses."""
+    if type(value) in (bool, int, float, complex):
+        return np.asarray(dtype.type(value))
+    y = as_operand(value)
+    if not hasattr(y, "dtype"):
+        return np.asarray(dtype.type(y))
+    if y.dtype == dtype:
+        return y
+    if type(y) is Tracer and y.dtype.kind == "c" and dtype.kind != "c":
+        warnings.warn(
+            "Casting complex values to real discards the imaginary part", np.exceptions.ComplexWarning, stacklevel=4
+        )
+    return convert(y, dtype) if type(y) is Tracer else np.asarray(y).astype(dtype)
+
+
+def fitted(y: Array, shape: tuple[int, ...], gathered: bool = False) -> Array:
+    """Return ``y`` broadcast to the ``shape`` of the place that it is written to.
+
+    Raises ``ValueError`` in NumPy's words if it does not fit.
+    """
+    given = y.shape
+    while y.ndim > len(shape) and y.shape[0] == 1:
+        y = y.reshape(y.shape[1:])
+    try:
+        fits = np.broadcast_shapes(y.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if fits:
+        return broadcast_to(y, shape)
+    if gathered:
+        raise ValueError(
+            f"shape mismatch: value array of shape {given} could not be broadcast to indexing result of shape "
+            f"{shape}{here()}. Reshape the value."
+        )
+    if not shape:
+        raise ValueError(f"setting an array element with a sequence; got a value of shape {given}{here()}.")
+    raise ValueError(f"could not broadcast input array from shape {given} into shape {shape}{here()}. Reshape the value.")
 
 
 @method("__iter__")
 def _iterate(x: Any) -> Any:
     if x.ndim == 0:
         raise TypeError(f"iteration over a 0-d array; got {x.aval}{here()}. Use x itself, or pass an array.")
-    return iter([getitem(x, i) for i in range(x.shape[0])])
+    return (getitem(x, i) for i in range(x.shape[0]))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..ir import Linear, Primitive, ShapedArray
-from ..tracing import Tracer, as_operand, bind, here, implements, method
+from ..tracing import Tracer, as_operand, bind, fresh, here, implements, link, method
 from .families import Array, LinearMap
 from .promotion import broadcast_to, convert
 
@@ -39,6 +39,16 @@ class Reshape(LinearMap):
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return _reshape(inputs[0], (size, *self.shape))
 
+    def get(self, x: Array) -> Array:
+        return bind(self, x) if type(x) is Tracer else np.reshape(x, self.shape)
+
+    def put(self, x: Array, y: Array) -> Array:
+        return bind(Reshape(x.shape), y)
+
+    def shares(self, x: Array) -> bool:
+        """Tell whether NumPy gives a view of an array like ``x``."""
+        return np.may_share_memory(x, np.reshape(x, self.shape))
+
 
 class Transpose(LinearMap):
     """The axes of ``x`` in another order."""
@@ -56,6 +66,12 @@ class Transpose(LinearMap):
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return _permute(inputs[0], (0, *[i + 1 for i in self.axes]))
+
+    def get(self, x: Array) -> Array:
+        return bind(self, x)
+
+    def put(self, x: Array, y: Array) -> Array:
+        return bind(Transpose(tuple(int(i) for i in np.argsort(self.axes))), y)
 
 
 class _Join(Primitive, family=True):
@@ -135,7 +151,37 @@ def _reshape(x: Array, shape: tuple[int, ...]) -> Array:
 
 
 def _permute(x: Array, axes: tuple[int, ...]) -> Array:
-    return x if axes == tuple(range(x.ndim)) else bind(Transpose(axes), x)
+    return x if axes == tuple(range(x.ndim)) else _view(x, Transpose(axes))
+
+
+def _view(x: Array, step: Any, shares: Any = None) -> Array:
+    """Apply ``step``; the result shares memory with ``x`` as NumPy's does."""
+    result = bind(step, x)
+    return link(x, result, step, shares) if type(x) is Tracer else result
+
+
+def _reshaped(x: Array, shape: tuple[int, ...]) -> Array:
+    """Reshape ``x``: a view, unless axes are merged whose elements do not follow each other in memory."""
+    if x.shape == shape:
+        return x
+    step = Reshape(shape)
+    return _view(x, step, step.shares if _merges(x.shape, shape) else None)
+
+
+def _merges(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
+    """Tell whether some axis of ``new`` runs over several axes of ``old``."""
+    lengths = iter([n for n in new if n != 1])
+    for n in old:
+        part = 1
+        while part < n:
+            part *= next(lengths, n + 1)
+        if part > n:
+            return True
+    return False
+
+
+def _is_packed(x: Any) -> bool:
+    return bool(x.flags.c_contiguous)
 
 
 @implements(np.reshape)
@@ -146,8 +192,8 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
         raise ValueError(f"reshape: order must be one of 'C', 'F', or 'A' (got {order!r}).")
     shape = _full_shape(a, shape)
     if order == "F":
-        return _permute(_reshape(a.T, shape[::-1]), tuple(range(len(shape)))[::-1])
-    return _reshape(a, shape)
+        return _permute(_reshaped(a.T, shape[::-1]), tuple(range(len(shape)))[::-1])
+    return _reshaped(a, shape)
 
 
 def _full_shape(a: Any, shape: Any) -> tuple[int, ...]:
@@ -174,10 +220,22 @@ def _reshape_method(a: Any, *shape: Any, order: str = "C", copy: bool | None = N
 def ravel(a: Any, order: str = "C") -> Array:
     """``a`` with one axis."""
     a = as_operand(a)
-    return reshape(a, (a.size,), order=order)
+    if order == "F":
+        a = a.T
+    if type(a) is not Tracer or (a.ndim == 1 and a._alias is None):
+        return np.reshape(a, (a.size,))
+    step = Reshape((a.size,))
+    result = Tracer(a._trace, a._var) if a.ndim == 1 else bind(step, a)
+    return link(a, result, step, _is_packed)
 
 
-method("ravel", "flatten")(ravel)
+method("ravel")(ravel)
+
+
+@method("flatten")
+def flatten(a: Any, order: str = "C") -> Array:
+    """A copy of ``a`` with one axis."""
+    return fresh(ravel(a, order))
 
 
 @implements(np.transpose, np.permute_dims)
@@ -246,7 +304,7 @@ def expand_dims(a: Any, axis: Any) -> Array:
     rank = a.ndim + len(axes)
     new = normalize_axis_tuple(axes, rank)
     lengths = iter(a.shape)
-    return _reshape(a, tuple(1 if i in new else next(lengths) for i in range(rank)))
+    return _reshaped(a, tuple(1 if i in new else next(lengths) for i in range(rank)))
 
 
 @implements(np.squeeze)
@@ -259,7 +317,7 @@ def squeeze(a: Any, axis: Any = None) -> Array:
         gone = normalize_axis_tuple(axis, a.ndim)
     if any(a.shape[i] != 1 for i in gone):
         raise ValueError("cannot select an axis to squeeze out which has size not equal to one")
-    return _reshape(a, tuple(n for i, n in enumerate(a.shape) if i not in gone))
+    return _reshaped(a, tuple(n for i, n in enumerate(a.shape) if i not in gone))
 
 
 method("squeeze")(squeeze)

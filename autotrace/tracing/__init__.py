@@ -1,10 +1,10 @@
 """From a Python function to a program. It knows no operation by name: those register themselves."""
 
 from . import dispatch as _dispatch  # attaches NumPy's protocols to Tracer
-from .aliases import check_writable, fresh, link, linked, rebind, traced_constant
+from .aliases import View, check_writable, fresh, link, linked, rebind, traced_constant
 from .dispatch import VIEWS, full_name
 from .entry import ShapeDtypeStruct, Traced, as_operand, leaf_aval, leaf_value, trace
-from .guards import Guard, StopGradient, here, stop_gradient_leaf
+from .guards import Guard, StopGradient, here, mask_value, stop_gradient_leaf
 from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, implements, method, operator
 from .trace import SCALAR_AVALS, UNKNOWN, Trace, bind, current_trace, evaluate, infer, innermost, opened, peek, run, run_all
 from .tracer import Tracer
@@ -16,6 +16,7 @@ __all__ = [
     "UFUNC_METHODS",
     "UNKNOWN",
     "VIEWS",
+    "View",
     "Guard",
     "ShapeDtypeStruct",
     "StopGradient",
@@ -37,6 +38,7 @@ __all__ = [
     "leaf_value",
     "link",
     "linked",
+    "mask_value",
     "method",
     "opened",
     "operator",

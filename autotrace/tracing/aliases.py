@@ -29,13 +29,14 @@ __all__ = ["View", "check_writable", "fresh", "link", "linked", "rebind", "trace
 class _Storage:
     """What the members of a family share: the variable of the root, and who they are."""
 
-    __slots__ = ("callers", "limit", "members", "origin", "trace", "undecided", "var")
+    __slots__ = ("callers", "limit", "members", "order", "origin", "trace", "undecided", "var")
 
     def __init__(self, trace: Trace, var: Var, callers: bool) -> None:
         self.trace = trace
         self.var = var
         self.origin = (trace, var)
         """The root as it was first: its memory layout is the one that counts."""
+        self.order = "K"
         self.callers = callers
         """The memory belongs to the caller of the traced function."""
         self.members: list[weakref.ref[Tracer]] = []
@@ -90,9 +91,9 @@ def link(base: Tracer, view: Tracer, step: Any, shares: Any = None, readonly: bo
 
     ``shares`` decides by an array of the layout of ``base`` whether NumPy would give a view or a copy.
     """
-    if view is base:
-        return view
     alias = base._alias
+    if view is base or (base.ndim == 0 and (alias is None or alias is CALLER)):
+        return view  # a scalar has no memory
     if alias is None:
         alias = base._alias = _root(base)
     elif alias is CALLER:
@@ -121,14 +122,22 @@ def linked(x: Tracer, y: Tracer) -> bool:
     return a is b is CALLER
 
 
-def fresh(x: Any) -> Any:
-    """Return ``x`` under an identity of its own, where NumPy would copy: writing into one leaves the other."""
+def fresh(x: Any, order: str = "K") -> Any:
+    """Return ``x`` under an identity of its own, where NumPy would copy: writing into one leaves the other.
+
+    ``order``: the memory layout of the copy, "C", or "K" for that of ``x``.
+    """
     if type(x) is not Tracer:
         return x
     current = current_trace()
     if current is not None and current is not x._trace and current.is_open and current.order > x._trace.order:
-        return Tracer(current, current.atom(x))  # type: ignore[arg-type]
-    return Tracer(x._trace, x._var)
+        copy = Tracer(current, current.atom(x))  # type: ignore[arg-type]
+    else:
+        copy = Tracer(x._trace, x._var)
+    if order != "K" and x.ndim > 1:
+        copy._alias = _root(copy)
+        copy._alias.storage.order = order
+    return copy
 
 
 def traced_constant(array: Any, readonly: bool = False) -> Any:
@@ -281,20 +290,18 @@ def _layout(node: View, storage: _Storage, layouts: dict[Any, Any]) -> Any:
     """An array with the memory layout that the view ``node`` has in NumPy."""
     if node not in layouts:
         if node.parent is None:
-            layouts[node] = _layout_of(*storage.origin)
+            layouts[node] = _layout_of(*storage.origin, storage)
         else:
             layouts[node] = node.step.get(_layout(node.parent, storage, layouts))
     return layouts[node]
 
 
-def _layout_of(trace: Trace, var: Var) -> Any:
+def _layout_of(trace: Trace, var: Var, storage: _Storage) -> Any:
     value = peek(Tracer(trace, var))
     if value is UNKNOWN:
         value = _rehearsed(trace, var)
-    aval = var.aval
-    if not isinstance(value, np.ndarray) or any(s == 0 and n > 1 for s, n in zip(value.strides, aval.shape, strict=True)):
-        return np.empty(aval.shape, aval.dtype)
-    return value
+    # What the function made itself is packed, whatever views its value may be made of here.
+    return value if storage.callers else np.empty_like(value, order=storage.order)
 
 
 def _rehearsed(trace: Trace, var: Var) -> Any:

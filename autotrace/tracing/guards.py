@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import (
     ConcretizationTypeError,
     GuardError,
+    NonConcreteBooleanIndexError,
     TracerBoolConversionError,
     TracerIntegerConversionError,
 )
@@ -25,7 +26,7 @@ from .protocols import method
 from .trace import UNKNOWN, bind, peek
 from .tracer import Tracer
 
-__all__ = ["STORING", "Guard", "StopGradient", "here", "stop_gradient_leaf", "storing"]
+__all__ = ["STORING", "Guard", "StopGradient", "here", "mask_value", "stop_gradient_leaf", "storing"]
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
@@ -33,6 +34,7 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "index": python_operator.index,
     "float": float,
     "complex": complex,
+    "mask": lambda mask: np.packbits(np.asarray(mask)).tobytes().hex(),
 }
 
 
@@ -189,6 +191,26 @@ def _hash(x: Tracer) -> int:
         f"hash(): a traced array cannot be a key or an element of a set; got {x.aval}{here()}. "
         "Use int(x) where it is an integer."
     )
+
+
+def mask_value(mask: Any) -> Any:
+    """Return the value of a mask on which a shape depends; the program records it.
+
+    Raises ``NonConcreteBooleanIndexError`` where it is known by shape alone.
+    """
+    if type(mask) is not Tracer:
+        return np.asarray(mask)
+    if not mask._trace.is_open:
+        raise mask._trace.leak("a boolean index", (mask._var,))
+    value = mask._trace.value(mask._var)
+    if value is UNKNOWN:
+        raise NonConcreteBooleanIndexError(
+            f"boolean index: the number of true elements must be known; got {mask.aval}{here()}, which "
+            f"{mask._trace.what} knows by shape alone. Use np.where(mask, x, 0), or a reduction with where=mask."
+        )
+    answer = mask_value(value)
+    bind(Guard(_CONVERSIONS["mask"](answer), "mask"), mask)
+    return answer
 
 
 @method("__repr__")
