@@ -31,7 +31,7 @@ def scores(params, x):
 
 
 def loss(params, x, y):
-    """The mean of -log of the probability (softmax of the scores) that the network gives to the right digit."""
+    """The mean of -log p, where p is the probability (softmax of the scores) of the right digit."""
     s = scores(params, x)
     s = s - np.max(s, axis=1, keepdims=True)
     log_total = np.log(np.sum(np.exp(s), axis=1))
@@ -56,7 +56,7 @@ for epoch in range(1, EPOCHS + 1):
             velocity[name] = MOMENTUM * velocity[name] - RATE * slope[name]
             params[name] = params[name] + velocity[name]
     right = accuracy(params, test_x, test_y)
-    print(f"epoch {epoch:2}: loss {total / len(order):.4f}, {right:.1%} of the held-out images right", flush=True)
+    print(f"epoch {epoch:2}: loss {total / len(order):.4f}, {right:.1%} of the held-out right", flush=True)
 
 sample = test_x[0].reshape(8, 8)
 print("\nOne of them:")

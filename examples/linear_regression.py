@@ -34,7 +34,8 @@ for epoch in range(1, 101):
         params, loss, _ = step(params, x[rows], y[rows], RATE)
     losses.append(mean_squared_error(params, x, y))
     if epoch == 1 or epoch % 20 == 0:
-        print(f"epoch {epoch:3}: loss {losses[-1]:.5f}, y = {params['w'].item():.3f} x + {params['b'].item():.3f}")
+        w, b = params["w"].item(), params["b"].item()
+        print(f"epoch {epoch:3}: loss {losses[-1]:.5f}, y = {w:.3f} x + {b:.3f}")
 assert losses[-1] < losses[0] / 100
 
 # The whole data at a larger rate, until the gradient vanishes.
