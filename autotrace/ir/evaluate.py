@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .avals import ShapedArray
 from .equation import Atom, Equation, Literal, Var
 from .source import Place, place
 
@@ -18,7 +21,7 @@ def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
 
     Each value is freed after its last use. Any array type works that speaks NumPy's protocols.
 
-    Raises ``TypeError`` for a wrong number of leaves, :class:`autotrace.errors.GuardError` if a guard fails.
+    Raises ``TypeError`` for leaves of another number, shape or dtype than the program's inputs, :class:`autotrace.errors.GuardError` if a guard fails.
 
     >>> import autotrace, numpy as np
     >>> jaxpr = autotrace.make_jaxpr(lambda x: np.sin(x) * 2.0)(0.0)
@@ -31,7 +34,7 @@ def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
             f"Pass one for each of {', '.join(map(str, jaxpr.in_avals)) or 'its no inputs'}."
         )
     env: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
-    env.update(zip(jaxpr.in_vars, leaves, strict=True))
+    env.update([(v, _fitting(x, v.aval, i)) for i, (v, x) in enumerate(zip(jaxpr.in_vars, leaves, strict=True))])
     frees = last_uses(jaxpr)
     for index, equation in enumerate(jaxpr.equations):
         primitive, inputs, outputs, _ = equation
@@ -46,6 +49,20 @@ def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
         for var in frees.get(index, ()):
             env.pop(var, None)
     return [v.value if type(v) is Literal else env[v] for v in jaxpr.outputs]
+
+
+def _fitting(x: Any, aval: ShapedArray, position: int) -> Any:
+    """Return ``x`` if it is an array of ``aval``; a Python number becomes one."""
+    if type(x) in (bool, int, float, complex) and aval.ndim == 0 and np.can_cast(np.min_scalar_type(x), aval.dtype, "same_kind"):
+        return aval.dtype.type(x)
+    shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
+    if shape != aval.shape or dtype != aval.dtype:
+        got = ShapedArray(shape, dtype) if isinstance(dtype, np.dtype) and shape is not None else type(x).__name__
+        raise TypeError(
+            f"eval_jaxpr: input {position} of the program must be {aval}; got {got}. "
+            "Convert it, or trace the function again on arrays like it."
+        )
+    return x
 
 
 def last_uses(jaxpr: Jaxpr) -> dict[int, list[Var]]:

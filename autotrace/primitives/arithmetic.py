@@ -351,18 +351,18 @@ def integer_pow(x: Any, y: int) -> Array:
     return apply_elementwise(IntegerPow(y), (x,))
 
 
-def _by_kind(real: Any, complex_: Any) -> Any:
+def _by_kind(real: Any, complex_: Any, keep_weak: bool = False) -> Any:
     """Choose the primitive of real or of complex operands."""
 
     def function(x: Any) -> Array:
         dtype = x.dtype if hasattr(x, "dtype") else aval_of(x).dtype if isinstance(x, int | float | complex) else None
-        return apply_elementwise(complex_ if dtype is not None and dtype.kind == "c" else real, (x,))
+        return apply_elementwise(complex_ if dtype is not None and dtype.kind == "c" else real, (x,), keep_weak)
 
     return function
 
 
-absolute = operator("__abs__")(implements(np.absolute)(_by_kind(Abs(), ComplexAbs())))
-fabs = implements(np.fabs)(_by_kind(Abs(), ComplexAbs()))
+operator("__abs__")(_by_kind(Abs(), ComplexAbs(), keep_weak=True))
+absolute = implements(np.absolute)(_by_kind(Abs(), ComplexAbs()))
 sign = implements(np.sign)(_by_kind(Sign(), ComplexSign()))
 
 
@@ -375,4 +375,4 @@ def divmod_(x: Any, y: Any) -> tuple[Array, Array]:
 
 @method("conj", "conjugate")
 def _conj(x: Any) -> Array:
-    return np.conj(x)
+    return np.conj(x) if x.dtype.kind == "c" else x

@@ -1,16 +1,17 @@
 """From a Python function to a program. It knows no operation by name: those register themselves."""
 
 from . import dispatch as _dispatch  # attaches NumPy's protocols to Tracer
-from .aliases import View, check_writable, fresh, link, linked, rebind, traced_constant
+from .aliases import ReadOnly, View, check_writable, fresh, link, linked, rebind, traced_constant
 from .dispatch import VIEWS, full_name
 from .entry import ShapeDtypeStruct, Traced, as_operand, leaf_aval, leaf_value, trace
 from .guards import Guard, StopGradient, here, mask_value, stop_gradient_leaf
 from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, implements, method, operator
-from .trace import SCALAR_AVALS, UNKNOWN, Trace, bind, current_trace, evaluate, infer, innermost, opened, peek, run, run_all
+from .trace import PROTECTED, SCALAR_AVALS, UNKNOWN, Trace, bind, current_trace, evaluate, infer, innermost, opened, peek, run, run_all
 from .tracer import Tracer
 
 __all__ = [
     "FUNCTIONS",
+    "PROTECTED",
     "SCALAR_AVALS",
     "UFUNCS",
     "UFUNC_METHODS",
@@ -18,6 +19,7 @@ __all__ = [
     "VIEWS",
     "View",
     "Guard",
+    "ReadOnly",
     "ShapeDtypeStruct",
     "StopGradient",
     "Trace",

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import MutationError, TracerArrayConversionError, UnsupportedError
 from .aliases import fresh
 from .guards import STORING, here, storing
-from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, method
+from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, find, method
 from .tracer import Tracer
 
 __all__ = ["VIEWS", "full_name"]
@@ -19,7 +19,7 @@ __all__ = ["VIEWS", "full_name"]
 @method("__array_ufunc__")
 def _array_ufunc(self: Tracer, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs: Any) -> Any:
     if how == "__call__":
-        function = UFUNCS.get(ufunc)
+        function = UFUNCS.get(ufunc) or find(UFUNCS, ufunc)
         if function is None:
             _uncovered(f"np.{ufunc.__name__}")
         if not kwargs:
@@ -33,7 +33,7 @@ def _array_ufunc(self: Tracer, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs
 
 @method("__array_function__")
 def _array_function(self: Tracer, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-    ours = FUNCTIONS.get(function)
+    ours = FUNCTIONS.get(function) or find(FUNCTIONS, function)
     if ours is None:
         if function is np.copyto:
             raise MutationError(
@@ -42,8 +42,13 @@ def _array_function(self: Tracer, function: Callable[..., Any], types: Any, args
             )
         _uncovered(full_name(function))
     result = ours(*args, **kwargs)
+    if type(result) is Tracer and result.aval.weak_type and function not in _KEEP_PYTHON:
+        result = UFUNCS[np.positive](result)
     return result if function in VIEWS or "out" in kwargs else _copied(result, args)
 
+
+_KEEP_PYTHON = (np.real, np.imag)
+"""Of a Python number these give a Python number, which adapts to the dtype it meets; all others give a NumPy scalar."""
 
 VIEWS: set[Callable[..., Any]] = {
     np.array_split, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.broadcast_to, np.diag,

@@ -50,13 +50,14 @@ def trace(
     values: Sequence[Any] | None,
     what: str,
     snapshot: bool = True,
+    lasting: bool = False,
 ) -> Traced:
     """Run ``function`` on a list of tracers and return the program that it is.
 
     With ``values`` (arrays, or tracers of enclosing traces) Python may ask for truth and integers. ``what``
-    names the call in messages.
+    names the call in messages. A ``lasting`` program runs after the call has returned to its caller.
     """
-    record = Trace(what, None if values is None else {}, snapshot)
+    record = Trace(what, None if values is None else {}, snapshot, lasting)
     with opened(record):
         tracers = [record.input(aval, UNKNOWN if values is None else values[i]) for i, aval in enumerate(avals)]
         try:
@@ -84,7 +85,7 @@ def _explain(error: ValueError | TypeError, what: str) -> None:
             f"{raised_at(error)}. "
             "Copy the argument first: x = x.copy()."
         ) from error
-    if "dtype('O')" in str(error):
+    if "dtype('O')" in str(error) or "which has no callable" in str(error):
         raise UnsupportedError(
             f"{what}: this NumPy function takes no array of objects, which np.array makes of traced scalars; got NumPy's "
             f"{str(error)!r}{raised_at(error)}. Build the array with np.stack or autotrace.numpy.array."

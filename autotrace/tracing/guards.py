@@ -8,6 +8,8 @@ none flows through the value.
 from __future__ import annotations
 
 import operator as python_operator
+import os
+import sys
 from collections.abc import Callable, Sequence
 from opcode import opname
 from typing import Any, ClassVar, NoReturn
@@ -170,6 +172,8 @@ def _refuse(x: Tracer, kind: str) -> NoReturn:
     asked = f"{kind}()"
     if storing():
         asked, cure = "buffer[index] = x", STORING
+    elif asked_by := _numpy_caller():
+        asked, cure = asked_by, "Build arrays of traced values with np.stack or autotrace.numpy.array in place of np.array."
     raise ConcretizationTypeError(
         f"{asked}: a traced value must stay in the program, or its derivative would be lost; "
         f"got {x.aval}{here()}. {cure}"
@@ -177,6 +181,18 @@ def _refuse(x: Tracer, kind: str) -> NoReturn:
 
 
 STORING = "Make the buffer with autotrace.numpy.zeros, or build the array with np.stack."
+
+
+def _numpy_caller() -> str:
+    """Name the function of NumPy that asks, as its mean does of an array of objects; empty where the user asks."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.f_back  # type: ignore[assignment]
+    inside = frame is not None and frame.f_code.co_filename.startswith(_NUMPYS)
+    return f"np.{frame.f_code.co_name.lstrip('_')}" if inside else ""
+
+
+_OURS, _NUMPYS = (os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__))
 
 
 def storing() -> bool:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from ..ir import (
 )
 from .tracer import CALLER, Tracer
 
-__all__ = ["SCALAR_AVALS", "UNKNOWN", "Trace", "bind", "current_trace", "evaluate", "infer", "innermost", "opened", "peek", "run", "run_all"]
+__all__ = ["PROTECTED", "SCALAR_AVALS", "UNKNOWN", "Trace", "bind", "current_trace", "evaluate", "infer", "innermost", "opened", "peek", "run", "run_all"]
 
 
 class _Unknown:
@@ -39,6 +40,9 @@ class _Unknown:
 
 
 UNKNOWN: Final = _Unknown()
+
+PROTECTED: WeakValueDictionary[int, Any] = WeakValueDictionary()
+"""Read-only views of the caller's arrays, by identity: nobody writes there while the call runs."""
 
 _new = tuple.__new__  # a NamedTuple's own constructor costs twice as much
 _orders = itertools.count()
@@ -66,6 +70,7 @@ class Trace:
         "equations",
         "in_vars",
         "is_open",
+        "lasting",
         "marks",
         "order",
         "snapshot",
@@ -73,11 +78,15 @@ class Trace:
         "what",
     )
 
-    def __init__(self, what: str, values: dict[Atom, Any] | None = None, snapshot: bool = True) -> None:
+    def __init__(
+        self, what: str, values: dict[Atom, Any] | None = None, snapshot: bool = True, lasting: bool = False
+    ) -> None:
         self.what = what
         self.values = values
         self.snapshot = snapshot
-        """Copy writable arrays when they are captured, since the function may change them later."""
+        """Copy arrays when they are captured, if their memory may change before the program has run."""
+        self.lasting = lasting
+        """The program outlives the call, so that the caller may change memory too."""
         self.order = next(_orders)
         self.marks: tuple[tuple[Trace, int], ...] = ()
         """The enclosing traces, innermost first, and how many equations each had when this one was opened."""
@@ -162,10 +171,20 @@ class Trace:
         found = self._captured.get(id(x))
         if found is not None and (found[1] is x or _same_bits(found[1], x)):
             return found[2]
-        copied = x.copy() if self.snapshot and isinstance(x, np.ndarray) and x.flags.writeable else x
+        copied = x.copy() if self.snapshot and isinstance(x, np.ndarray) and self._may_change(x) else x
         var = self.constant(ShapedArray(x.shape, x.dtype), copied)
         self._captured[id(x)] = (x, copied, var)
         return var
+
+    def _may_change(self, x: Any) -> bool:
+        """Whether someone may write into the memory of ``x``: through it, or through what it is a view of."""
+        if PROTECTED.get(id(x)) is x and not self.lasting:
+            return False
+        while isinstance(x, np.ndarray):
+            if x.flags.writeable:
+                return True
+            x = x.base
+        return x is not None
 
     def constant(self, aval: ShapedArray, value: Any) -> Var:
         """Add a constant, which is not copied."""
@@ -237,13 +256,14 @@ class Trace:
 
 
 def _same_bits(a: Any, b: Any) -> bool:
-    """Tell whether two arrays of equal type hold the same bits (a changed NaN is a change)."""
+    """Tell whether two arrays hold the same bits (a changed NaN or sign of zero is a change)."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
     if a.nbytes <= _SMALL:
         return bool(a.tobytes() == b.tobytes())
-    same = (a == b) | ((a != a) & (b != b)) if a.dtype.kind in "fc" else a == b
-    return bool(np.all(same))
+    bits = f"u{min(a.itemsize, 8)}"
+    flat_a, flat_b = (np.ascontiguousarray(x).reshape(-1).view(bits) for x in (a, b))
+    return bool(np.array_equal(flat_a, flat_b))
 
 
 def infer(key: tuple[Any, ...]) -> Any:

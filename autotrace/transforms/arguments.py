@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..compile.inline import inline
 from ..compile.simplify import simplify
 from ..ir import Jaxpr, ShapedArray, float0
-from ..tracing import SCALAR_AVALS, Traced, Tracer, as_operand, leaf_aval, leaf_value, trace
+from ..tracing import PROTECTED, SCALAR_AVALS, Traced, Tracer, as_operand, leaf_aval, leaf_value, trace
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
 
-__all__ = ["Leaves", "Run", "Selection", "copied", "function_name", "leaves_of", "locate", "owned", "protect", "select", "trace_leaves", "zeros_of"]
+__all__ = ["Leaves", "Run", "Selection", "copied", "function_name", "leaves_of", "locate", "owned", "parameters_of", "protect", "select", "trace_leaves", "zeros_of"]
 
 
 def function_name(fun: Callable[..., Any]) -> str:
@@ -102,7 +103,7 @@ def _split_names(
         if name in kwargs:
             keywords.append(name)
             continue
-        parameters = _parameters(fun)
+        parameters = parameters_of(fun)
         if name in parameters and parameters.index(name) < len(args):
             positions.append(parameters.index(name))
         else:
@@ -114,7 +115,8 @@ def _split_names(
     return tuple(positions), tuple(keywords)
 
 
-def _parameters(fun: Callable[..., Any]) -> list[str]:
+def parameters_of(fun: Callable[..., Any]) -> list[str]:
+    """Return the names of the parameters of ``fun``, none if Python does not tell."""
     try:
         return list(inspect.signature(fun).parameters)
     except (TypeError, ValueError):
@@ -128,6 +130,7 @@ def protect(x: Any) -> Any:
         if x.flags.writeable and x.dtype != object:
             x = x.view()
             x.flags.writeable = False
+            PROTECTED[id(x)] = x
         return x
     if kind is list or kind is tuple:
         return kind([protect(item) for item in x])
@@ -201,7 +204,7 @@ class Run(NamedTuple):
 
 
 def trace_leaves(
-    function: Callable[..., Any], leaves: Leaves, what: str, has_aux: bool = False, snapshot: bool = True
+    function: Callable[..., Any], leaves: Leaves, what: str, has_aux: bool = False, lasting: bool = False
 ) -> Run:
     """Trace ``function`` of the tree of ``leaves`` on their values.
 
@@ -216,7 +219,7 @@ def trace_leaves(
         return result
 
     avals = [aval for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
-    traced: Traced = trace(flat, avals, leaves.primals, what, snapshot)
+    traced: Traced = trace(flat, avals, leaves.primals, what, lasting=lasting)
     jaxpr = simplify(traced.jaxpr) if traced.derived else traced.jaxpr
     if not has_aux:
         return Run(jaxpr, traced.out_tree, traced.values, len(jaxpr.outputs), lambda _: None)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import SOURCE, Atom, Jaxpr, Literal, ShapedArray
+from ..ir import SOURCE, Atom, Jaxpr, Literal, ShapedArray, annotate
 from ..primitives.promotion import broadcast_to
 from ..tracing import Tracer, bind, leaf_value, trace
 from ..tree import broadcast_prefix, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
@@ -30,7 +30,8 @@ def batch_jaxpr(
     mapped: set[Atom] = {v for v, b in zip(jaxpr.in_vars, batched, strict=True) if b}
     token = SOURCE.set(None)
     try:
-        for primitive, ins, outs, source in jaxpr.equations:
+        for equation in jaxpr.equations:
+            primitive, ins, outs, source = equation
             SOURCE.set(source)
             args = [v.value if type(v) is Literal else values[v] for v in ins]
             if mapped.isdisjoint(ins):
@@ -42,6 +43,8 @@ def batch_jaxpr(
                 values.update(zip(outs, result, strict=True))
             else:
                 values[outs[0]] = result
+    except Exception as error:
+        raise annotate(error, equation) from error.__cause__
     finally:
         SOURCE.reset(token)
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..ir import SOURCE, TANGENT, Atom, Jaxpr, Literal, in_phase
+from ..ir import SOURCE, TANGENT, Atom, Jaxpr, Literal, annotate, in_phase
 from ..tracing import run
 
 __all__ = ["push_forward"]
@@ -42,6 +42,8 @@ def push_forward(
                 dot = primitive.jvp(ins, dots, values[outputs[0]])
                 if dot is not None:
                     moving[outputs[0]] = dot
+    except Exception as error:
+        raise annotate(error, equation) from error.__cause__
     finally:
         SOURCE.reset(token)
     outs = [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]

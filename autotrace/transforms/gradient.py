@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..tree import PyTreeDef, tree_unflatten
+from ..compile.inline import inline
 from ..compile.reuse import DerivedPrograms, is_concrete
 from ..compile.simplify import simplify
 from ..ir import Atom, Jaxpr
@@ -93,7 +94,7 @@ def _differentiate(
     leaves = leaves_of(chosen.values, name, chosen.labels)
     _check_inputs(leaves, holomorphic, allow_int, name)
     what = f"{name}({function_name(fun)})"
-    run = trace_leaves(lambda values: chosen.call(*values), leaves, what, has_aux)
+    run = trace_leaves(lambda values: chosen.call(*values), leaves, what, has_aux, keep_calls=True)
     _check_output(run.out_tree, run.jaxpr.out_avals[: run.outputs], holomorphic, name)
     primals = leaves.primals
     values, found = gradient_of(run, primals)
@@ -116,7 +117,7 @@ def gradient_of(run: Run, primals: Sequence[Any]) -> tuple[list[Any], list[Any]]
             results, reached = done
             given = iter(results[len(run.jaxpr.outputs) :])
             return list(results[: len(run.jaxpr.outputs)]), [next(given) if some else None for some in reached]
-    return _walk(run.jaxpr, primals, len(primals), run.values)
+    return _walk(inline(run.jaxpr), primals, len(primals), run.values)
 
 
 def _walk(
@@ -135,10 +136,10 @@ def _walk(
 
 def _derive(jaxpr: Jaxpr, count: int) -> tuple[Jaxpr, list[bool]]:
     """Write the walk down as a program: outputs, then the gradients that are not known to be zero."""
-    reached: list[bool] = []
+    written, reached = inline(jaxpr), list[bool]()
 
     def flat(tracers: list[Any]) -> list[Any]:
-        outputs, found = _walk(jaxpr, tracers, count, None)
+        outputs, found = _walk(written, tracers, count, None)
         reached.extend(g is not None for g in found)
         return [*outputs, *[g for g in found if g is not None]]
 
@@ -218,7 +219,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     check_callable(fun, "vjp", "vjp(f, x) rather than vjp(f(x), x)")
     leaves = copied(leaves_of(primals, "vjp"))
     what = f"vjp({function_name(fun)})"
-    run = trace_leaves(lambda values: fun(*values), leaves, what, has_aux)
+    run = trace_leaves(lambda values: fun(*values), leaves, what, has_aux, lasting=True)
     recorded = run_forward(run.jaxpr, leaves.primals, [True] * len(leaves.primals), run.values)
     outputs = owned(recorded.outputs, recorded.values.values())
     pullback = Pullback(recorded, leaves, run.out_tree, run.outputs, what)

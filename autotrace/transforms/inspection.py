@@ -55,7 +55,7 @@ def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str
         rest = iter(given)
         return fun(*[x if i in static else next(rest) for i, x in enumerate(args)], **keywords)
 
-    return trace(flat, avals, [leaf_value(x, "", what) for x in raw] if known else None, what)
+    return trace(flat, avals, [leaf_value(x, "", what) for x in raw] if known else None, what, lasting=True)
 
 
 def _shapes(jaxpr: Jaxpr, traced: Traced) -> Any:

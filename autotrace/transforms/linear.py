@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import COTANGENT, SOURCE, Atom, Jaxpr, Linear, Literal, ShapedArray, in_phase, tangent_dtype
+from ..ir import COTANGENT, SOURCE, Atom, Jaxpr, Linear, Literal, ShapedArray, annotate, in_phase, tangent_dtype
 from ..tracing import Trace, Tracer, opened, run
 from .forward import push_forward
 
@@ -61,7 +61,8 @@ def transpose_jaxpr(
     token = SOURCE.set(None)
     try:
         while pending:
-            primitive, inputs, outputs, source = pending.pop()
+            equation = pending.pop()
+            primitive, inputs, outputs, source = equation
             got = [total.pop(v, None) for v in outputs]
             if all(ct is None for ct in got):
                 continue
@@ -71,6 +72,8 @@ def transpose_jaxpr(
             ]
             for var, ct in zip(inputs, primitive.transpose(got if primitive.multiple else got[0], operands), strict=True):
                 add_to(total, var, ct, unknown)
+    except Exception as error:
+        raise annotate(error, equation) from error.__cause__
     finally:
         SOURCE.reset(token)
     return [total.get(v) for v, mark in zip(jaxpr.in_vars, marks, strict=True) if mark]

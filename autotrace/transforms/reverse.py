@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..ir import COTANGENT, SOURCE, Atom, Equation, Jaxpr, Literal, Var, in_phase
+from ..ir import COTANGENT, SOURCE, Atom, Equation, Jaxpr, Literal, Var, annotate, in_phase
 from ..tracing import run_all
 from .linear import add_to, local_pullback
 
@@ -70,7 +70,10 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
             ins = [v.value if type(v) is Literal else values[v] for v in inputs]
             wanted = [v in active if type(v) is Var else False for v in inputs]
             rule = getattr(primitive, "vjp", None)
-            found = rule(got, out, ins, wanted) if rule else local_pullback(primitive, got, out, ins, wanted)
+            try:
+                found = rule(got, out, ins, wanted) if rule else local_pullback(primitive, got, out, ins, wanted)
+            except Exception as error:
+                raise annotate(error, Equation(primitive, inputs, outputs, source)) from error.__cause__
             for var, ct, want in zip(inputs, found, wanted):  # noqa: B905  three lists of one length, in a hot loop
                 if want and ct is not None:
                     old = total.get(var)

@@ -115,7 +115,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     check_callable(fun, "linearize", "linearize(f, x) rather than linearize(f(x), x)")
     leaves = copied(leaves_of(primals, "linearize"))
     what = f"linearize({function_name(fun)})"
-    run = trace_leaves(lambda values: fun(*values), leaves, what, has_aux)
+    run = trace_leaves(lambda values: fun(*values), leaves, what, has_aux, lasting=True)
     outs, linear, nonzero = linearize_jaxpr(run.jaxpr, leaves.primals, [True] * len(leaves.primals), run.values, what)
     values = owned(outs, [*leaves.primals, *run.jaxpr.constants, *linear.constants])
     kept = [i for i, some in enumerate(nonzero) if some]
@@ -166,7 +166,7 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Transposed:
             "Close over the others."
         )
     what = f"linear_transpose({function_name(fun)})"
-    traced = trace(lambda tracers: fun(*tree_unflatten(tree, tracers)), avals, None, what)
+    traced = trace(lambda tracers: fun(*tree_unflatten(tree, tracers)), avals, None, what, lasting=True)
     return Transposed(traced, tree, avals, what)
 
 

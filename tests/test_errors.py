@@ -1,0 +1,1705 @@
+"""Bad input: one table, each entry with its class and its message, word for word, and with the user's line.
+
+In a message ``{here}`` stands for the line of the entry that ends in ``# here`` (``{born}`` for ``# born``), as
+``file:line``. So an entry fails if the words change, and if the line is not that of the user.
+"""
+
+import inspect
+import math
+import operator
+import re
+from collections import namedtuple
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import autotrace
+from autotrace import (
+    Equation,
+    Jaxpr,
+    Literal,
+    Primitive,
+    ShapedArray,
+    ShapeDtypeStruct,
+    Var,
+    bind,
+    check_jaxpr,
+    eval_jaxpr,
+    eval_shape,
+    grad,
+    hessian,
+    hvp,
+    jacfwd,
+    jacrev,
+    jvp,
+    linear_transpose,
+    linearize,
+    make_jaxpr,
+    ravel_pytree,
+    stop_gradient,
+    value_and_grad,
+    vjp,
+    vmap,
+)
+from autotrace import errors as e
+from autotrace.primitives.arithmetic import Add, Mul
+from autotrace.primitives.trigonometric import Sin
+
+TABLE = []
+
+
+def bad(error, message):
+    """Enter the decorated function in the table: calling it must raise ``error`` with ``message``."""
+
+    def enter(function):
+        TABLE.append(pytest.param(function, error, message, id=function.__name__))
+        return function
+
+    return enter
+
+
+def _marked(function, mark):
+    """Return ``file:line`` of the line of ``function`` that ends in the comment ``mark``."""
+    lines, start = inspect.getsourcelines(function)
+    found = [start + i for i, line in enumerate(lines) if line.rstrip().endswith(f"# {mark}")]
+    return f"{__file__}:{found[0]}" if found else f"no line is marked {mark}"
+
+
+@pytest.mark.parametrize("function, error, message", TABLE)
+def test_message(function, error, message):
+    with pytest.raises(error) as caught:
+        function()
+    expected = message.replace("{here}", _marked(function, "here")).replace("{born}", _marked(function, "born"))
+    assert str(caught.value) == expected
+    assert type(caught.value) is error
+
+
+def test_every_error_class_is_in_the_table():
+    raised = {entry.values[1] for entry in TABLE}
+    assert {getattr(e, name) for name in e.__all__} - raised == {e.AutotraceError}
+
+
+# -- argnums and argnames ------------------------------------------------------------------------------------
+
+
+def f(x, y=2.0):
+    return x * y
+
+
+@bad(
+    ValueError,
+    "grad: argnums must name positional arguments of the call; got 2 for a call with 2 of them. Pass the "
+    "argument by position, or use argnames.",
+)
+def argnums_too_large():
+    grad(f, argnums=2)(1.0, 2.0)
+
+
+@bad(
+    ValueError,
+    "grad: argnums must name positional arguments of the call; got -3 for a call with 2 of them. Pass the "
+    "argument by position, or use argnames.",
+)
+def argnums_too_small():
+    grad(f, argnums=-3)(1.0, 2.0)
+
+
+@bad(
+    ValueError,
+    "grad: argnums must name positional arguments of the call; got 0 for a call with 0 of them. Pass the "
+    "argument by position, or use argnames.",
+)
+def argnums_of_a_call_without_arguments():
+    grad(lambda: 1.0)()
+
+
+@bad(
+    ValueError,
+    "grad: argnums must name positional arguments of the call; got 1 for a call with 1 of them. Pass the "
+    "argument by position, or use argnames.",
+)
+def argnums_of_a_keyword():
+    grad(f, argnums=1)(1.0, y=2.0)
+
+
+@bad(TypeError, "grad: argnums must be an integer or a tuple of integers; got 1.0. Use argnames for names.")
+def argnums_float():
+    grad(f, argnums=1.0)(1.0, 2.0)
+
+
+@bad(TypeError, "grad: argnums must be an integer or a tuple of integers; got 'y'. Use argnames for names.")
+def argnums_string():
+    grad(f, argnums="y")(1.0, 2.0)
+
+
+@bad(TypeError, "grad: argnums must be an integer or a tuple of integers; got True. Use argnames for names.")
+def argnums_bool():
+    grad(f, argnums=True)(1.0, 2.0)
+
+
+@bad(
+    TypeError,
+    "jacrev: argnums must be an integer or a tuple of integers; got (0, 'y'). Use argnames for names.",
+)
+def argnums_tuple_of_strings():
+    jacrev(f, argnums=(0, "y"))(1.0, 2.0)
+
+
+@bad(ValueError, "grad: argnums must name each argument once; got (0, -2). Drop the repetition.")
+def argnums_repeated():
+    grad(f, argnums=(0, -2))(1.0, 2.0)
+
+
+@bad(
+    ValueError,
+    "grad: argnames must name arguments of the call; got 'z' for f(x, y) called with 2 positional "
+    "arguments and the keywords (). Pass the argument in the call.",
+)
+def argnames_unknown():
+    grad(f, argnames="z")(1.0, 2.0)
+
+
+@bad(
+    ValueError,
+    "grad: argnames must name arguments of the call; got 'y' for f(x, y) called with 1 positional "
+    "arguments and the keywords (). Pass the argument in the call.",
+)
+def argnames_not_passed():
+    grad(f, argnames="y")(1.0)
+
+
+@bad(TypeError, "grad: argnames must be a string or a tuple of strings; got 1. Use argnums for positions.")
+def argnames_number():
+    grad(f, argnames=1)(1.0, 2.0)
+
+
+@bad(
+    TypeError,
+    "grad: argnames must be a string or a tuple of strings; got ('x', 1). Use argnums for positions.",
+)
+def argnames_tuple_of_numbers():
+    grad(f, argnames=("x", 1))(1.0, 2.0)
+
+
+@bad(
+    ValueError,
+    "grad: argnums and argnames must name each argument once; got None and ('x', 'x'). Drop the repetition.",
+)
+def argnames_repeated():
+    grad(f, argnames=("x", "x"))(1.0, 2.0)
+
+
+@bad(
+    ValueError,
+    "grad: argnums and argnames must name each argument once; got 0 and 'x'. Drop the repetition.",
+)
+def argnums_and_argnames_name_one_argument():
+    grad(f, argnums=0, argnames="x")(1.0, 2.0)
+
+
+@bad(
+    ValueError,
+    "jacfwd: argnums must name positional arguments of the call; got 5 for a call with 1 of them. Pass the "
+    "argument by position, or use argnames.",
+)
+def jacfwd_argnums():
+    jacfwd(f, argnums=5)(1.0)
+
+
+@bad(
+    ValueError,
+    "hessian: argnums must name positional arguments of the call; got 5 for a call with 1 of them. Pass "
+    "the argument by position, or use argnames.",
+)
+def hessian_argnums():
+    hessian(f, argnums=5)(1.0)
+
+
+@bad(
+    ValueError,
+    "hvp: argnums must name positional arguments of the call; got 1 for a call with 1 of them. Pass the "
+    "argument by position, or use argnames.",
+)
+def hvp_argnums():
+    hvp(f, argnums=1)(1.0, 1.0)
+
+
+@bad(TypeError, "hvp: the arguments must be followed by the vector; got 1 of them. Write hvp(f)(x, v).")
+def hvp_without_vector():
+    hvp(f)(1.0)
+
+
+@bad(
+    TypeError,
+    "hvp: primals and tangents must have one structure; got PyTreeDef((*,)) and PyTreeDef(((*,),)). Give a "
+    "tangent for each primal.",
+)
+def hvp_vector_of_another_structure():
+    hvp(lambda x: x**3)(1.0, (1.0,))
+
+
+# -- what is not a function ----------------------------------------------------------------------------------
+
+
+@bad(
+    TypeError,
+    "grad: the first argument must be a function; got float. Write grad(f)(x) rather than grad(f(x)).",
+)
+def grad_of_a_value():
+    grad(f(1.0))
+
+
+@bad(
+    TypeError,
+    "vmap: the first argument must be a function; got ndarray. Write vmap(f)(x) rather than vmap(f(x)).",
+)
+def vmap_of_an_array():
+    vmap(np.ones(3))
+
+
+@bad(
+    TypeError,
+    "jvp: the first argument must be a function; got float. Write jvp(f, (x,), (dx,)) rather than "
+    "jvp(f(x), (x,), (dx,)).",
+)
+def jvp_of_a_value():
+    jvp(1.0, (1.0,), (1.0,))
+
+
+@bad(
+    TypeError,
+    "vjp: the first argument must be a function; got float64. Write vjp(f, x) rather than vjp(f(x), x).",
+)
+def vjp_of_a_value():
+    vjp(np.sin(1.0), 1.0)
+
+
+@bad(
+    TypeError,
+    "linearize: the first argument must be a function; got ndarray. Write linearize(f, x) rather than "
+    "linearize(f(x), x).",
+)
+def linearize_of_a_value():
+    linearize(np.ones(2), 1.0)
+
+
+@bad(
+    TypeError,
+    "linear_transpose: the first argument must be a function; got float. Write linear_transpose(f, x) "
+    "rather than linear_transpose(f(x), x).",
+)
+def linear_transpose_of_a_value():
+    linear_transpose(1.0, 1.0)
+
+
+@bad(
+    TypeError,
+    "eval_shape: the first argument must be a function; got float. Write eval_shape(f, x) rather than "
+    "eval_shape(f(x), x).",
+)
+def eval_shape_of_a_value():
+    eval_shape(1.0, 1.0)
+
+
+# -- outputs of grad -----------------------------------------------------------------------------------------
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def grad_of_an_array_output():
+    grad(lambda x: x * 2.0)(np.ones(3))
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def grad_of_a_tuple_output():
+    grad(lambda x: (x, x))(1.0)
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def grad_of_a_tuple_of_one():
+    grad(lambda x: (x,))(1.0)
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def grad_of_none():
+    grad(lambda x: None)(1.0)
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def grad_of_an_integer_output():
+    grad(lambda x: x.astype(int))(1.0)
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def grad_of_a_comparison():
+    value_and_grad(lambda x: x > 0)(1.0)
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def grad_of_a_complex_output():
+    grad(lambda z: z * z)(1j)
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def string_output():
+    grad(lambda x: "abc")(1.0)
+
+
+@bad(
+    TypeError,
+    "vjp(<lambda>): a traced function must return arrays and numbers, or trees of them; got str at "
+    "output['name']. Return it through has_aux where that is offered, or drop it.",
+)
+def string_inside_an_output():
+    vjp(lambda x: {"loss": x, "name": "abc"}, 1.0)
+
+
+@bad(
+    TypeError,
+    "make_jaxpr(<lambda>): a traced function must return arrays and numbers, or trees of them; got object "
+    "at output[1]. Return it through has_aux where that is offered, or drop it.",
+)
+def object_output():
+    make_jaxpr(lambda x: (x, object()))(1.0)
+
+
+@bad(
+    TypeError,
+    "vmap(<lambda>): a traced function must return arrays and numbers, or trees of them; got object at "
+    "output. Return it through has_aux where that is offered, or drop it.",
+)
+def object_output_of_vmap():
+    vmap(lambda x: object())(np.ones(2))
+
+
+@bad(
+    TypeError,
+    "vjp(<lambda>): a traced function must return arrays and numbers, or trees of them; got an array of "
+    "dtype <U1 at output. Return it through has_aux where that is offered, or drop it.",
+)
+def string_array_output():
+    vjp(lambda x: np.array(["a", "b"]), 1.0)
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def has_aux_without_a_pair():
+    grad(lambda x: x, has_aux=True)(1.0)
+
+
+@bad(
+    TypeError,
+    "vjp(<lambda>): with has_aux=True the function must return a pair (output, aux); got tuple. Return the "
+    "pair, or drop has_aux.",
+)
+def has_aux_with_a_triple():
+    vjp(lambda x: (x, x, x), 1.0, has_aux=True)
+
+
+# -- arguments -----------------------------------------------------------------------------------------------
+
+
+@bad(
+    TypeError,
+    "grad: arguments to differentiate must be of floating-point or complex dtype; got i64[]. Pass a float "
+    "(3.0 for 3), or allow_int=True for zeros of dtype float0.",
+)
+def integer_argument():
+    grad(lambda x: x * 2.0)(3)
+
+
+@bad(
+    TypeError,
+    "grad: arguments to differentiate must be of floating-point or complex dtype; got i64[3], bool[]. Pass "
+    "a float (3.0 for 3), or allow_int=True for zeros of dtype float0.",
+)
+def integer_arrays():
+    grad(lambda t: t["a"].sum() * 2.0)({"a": np.arange(3), "b": True})
+
+
+@bad(
+    TypeError,
+    "jacfwd: arguments to differentiate must be of floating-point or complex dtype; got i64[]. Pass a "
+    "float (3.0 for 3).",
+)
+def integer_argument_of_jacfwd():
+    jacfwd(lambda x: x * 2.0)(3)
+
+
+@bad(
+    TypeError,
+    "jacrev: arguments to differentiate must be of floating-point or complex dtype; got i64[]. Pass a "
+    "float (3.0 for 3).",
+)
+def integer_argument_of_jacrev():
+    jacrev(lambda x: x * 2.0)(3)
+
+
+@bad(
+    TypeError,
+    "grad: arguments to differentiate must be of floating-point or complex dtype; got no arrays. Pass a "
+    "float (3.0 for 3), or allow_int=True for zeros of dtype float0.",
+)
+def empty_argument():
+    grad(lambda x: 1.0)(())
+
+
+@bad(
+    TypeError,
+    "grad: arguments must be arrays and numbers, or trees of them; got str at argument[0]. Pass it as an "
+    "argument that is not differentiated or mapped, or close over it.",
+)
+def string_argument():
+    grad(lambda x: x)("abc")
+
+
+@bad(
+    TypeError,
+    "grad: arguments must be arrays and numbers, or trees of them; got str at "
+    "argument[0]['opt']['name'][0]. Pass it as an argument that is not differentiated or mapped, or close "
+    "over it.",
+)
+def string_in_a_tree():
+    grad(lambda t: t["w"])({"w": 1.0, "opt": {"name": ["adam"]}})
+
+
+@bad(
+    TypeError,
+    "grad: arguments must be arrays and numbers, or trees of them; got str at argument[1]. Pass it as an "
+    "argument that is not differentiated or mapped, or close over it.",
+)
+def string_in_the_second_argument():
+    grad(f, argnums=(1,))(1.0, "b")
+
+
+@bad(
+    TypeError,
+    "value_and_grad: arguments must be arrays and numbers, or trees of them; got str at "
+    "argument['y']['k']. Pass it as an argument that is not differentiated or mapped, or close over it.",
+)
+def string_in_a_named_argument():
+    value_and_grad(f, argnames="y")(1.0, y={"k": "b"})
+
+
+@bad(
+    TypeError,
+    "jvp: arguments must be arrays and numbers, or trees of them; got str at argument[1]. Pass it as an "
+    "argument that is not differentiated or mapped, or close over it.",
+)
+def string_in_jvp():
+    jvp(lambda x, y: x, (1.0, "a"), (1.0, 1.0))
+
+
+@bad(
+    TypeError,
+    "grad: arguments must be arrays and numbers, or trees of them; got an array of objects (object) at "
+    "argument[0]. Pass it as an argument that is not differentiated or mapped, or close over it.",
+)
+def object_array_argument():
+    grad(lambda x: x)(np.array([object()]))
+
+
+@bad(
+    TypeError,
+    "vmap: arguments must be arrays and numbers, or trees of them; got an array of objects (dict) at "
+    "argument[0]. Pass it as an argument that is not differentiated or mapped, or close over it.",
+)
+def ragged_list_leaf():
+    vmap(lambda x: x)(np.array([{}, {}]))
+
+
+@bad(
+    TypeError,
+    "make_jaxpr(<lambda>): arguments must be arrays and numbers, or trees of them; got an array of dtype "
+    "datetime64[D] at argument[0]. Pass it as an argument that is not differentiated or mapped, or close "
+    "over it.",
+)
+def datetime_argument():
+    make_jaxpr(lambda x: x)(np.array(["2020-01-01"], "datetime64[D]"))
+
+
+@bad(
+    TypeError,
+    "make_jaxpr(<lambda>): arguments must be arrays and numbers, or trees of them; got str at argument[1]. "
+    "Pass it as an argument that is not differentiated or mapped, or close over it.",
+)
+def string_to_make_jaxpr():
+    make_jaxpr(lambda x, name: x)(1.0, "adam")
+
+
+@bad(
+    TypeError,
+    "eval_shape(<lambda>): arguments must be arrays and numbers, or trees of them; got str at "
+    "argument[0]['a']. Pass it as an argument that is not differentiated or mapped, or close over it.",
+)
+def string_to_eval_shape():
+    eval_shape(lambda x: x["a"], {"a": "b"})
+
+
+@bad(
+    TypeError,
+    "grad: with holomorphic=True arguments must be complex; got f64[]. Pass complex arguments, or drop "
+    "holomorphic.",
+)
+def holomorphic_of_a_real_argument():
+    grad(lambda z: z * z, holomorphic=True)(1.0)
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def holomorphic_of_a_real_output():
+    grad(lambda z: np.abs(z), holomorphic=True)(1j)
+
+
+@bad(
+    TypeError,
+    "jacfwd: arguments must be real without holomorphic=True; got c128[]. Use jacrev, or holomorphic=True.",
+)
+def jacfwd_of_a_complex_argument():
+    jacfwd(lambda z: z * z)(1j)
+
+
+@bad(
+    TypeError,
+    "jacfwd: arguments must be complex with holomorphic=True; got f64[]. Pass complex arguments.",
+)
+def jacfwd_holomorphic_of_a_real_argument():
+    jacfwd(lambda z: z * z, holomorphic=True)(1.0)
+
+
+@bad(
+    TypeError,
+    "jacrev: outputs must be real floating-point arrays; got c128[]. Return floats, or pass "
+    "holomorphic=True for complex functions.",
+)
+def jacrev_of_a_complex_output():
+    jacrev(lambda z: z * z)(1j)
+
+
+@bad(TypeError, "jacrev: with holomorphic=True outputs must be complex; got f64[]. Drop holomorphic.")
+def jacrev_holomorphic_of_a_real_output():
+    jacrev(lambda z: np.real(z), holomorphic=True)(1j)
+
+
+@bad(
+    TypeError,
+    "hessian: arguments must be real without holomorphic=True; got c128[]. Use jacrev, or holomorphic=True.",
+)
+def hessian_of_a_complex_output():
+    hessian(lambda z: z * z)(1j)
+
+
+# -- tangents and cotangents ---------------------------------------------------------------------------------
+
+
+@bad(
+    TypeError,
+    "jvp: primals must be a tuple or list, one entry per argument; got float. Write jvp(f, (x,), (dx,)) "
+    "for one argument.",
+)
+def jvp_primals_not_a_tuple():
+    jvp(np.sin, 1.0, (1.0,))
+
+
+@bad(
+    TypeError,
+    "jvp: tangents must be a tuple or list, one entry per argument; got ndarray. Write jvp(f, (x,), (dx,)) "
+    "for one argument.",
+)
+def jvp_tangents_not_a_tuple():
+    jvp(np.sin, (np.ones(2),), np.ones(2))
+
+
+@bad(
+    TypeError,
+    "jvp: primals and tangents must have one structure; got PyTreeDef((*, *)) and PyTreeDef((*,)). Give a "
+    "tangent for each primal.",
+)
+def jvp_tangents_missing():
+    jvp(f, (1.0, 2.0), (1.0,))
+
+
+@bad(
+    TypeError,
+    "jvp: primals and tangents must have one structure; got PyTreeDef(({'a': *},)) and PyTreeDef(({'b': "
+    "*},)). Give a tangent for each primal.",
+)
+def jvp_tangent_of_another_tree():
+    jvp(lambda t: t["a"], ({"a": 1.0},), ({"b": 1.0},))
+
+
+@bad(
+    ValueError,
+    "jvp: a tangent must have the shape of its value, f64[3]; got shape (2,). Broadcast it with "
+    "np.broadcast_to.",
+)
+def jvp_tangent_of_another_shape():
+    jvp(np.sin, (np.ones(3),), (np.ones(2),))
+
+
+@bad(TypeError, "jvp: a tangent of f32[3] must have dtype f32; got f64. Convert it with astype.")
+def jvp_tangent_of_another_dtype():
+    jvp(np.sin, (np.ones(3, np.float32),), (np.ones(3),))
+
+
+@bad(TypeError, "jvp: a tangent of f64[] must have dtype f64; got c128. Convert it with astype.")
+def jvp_complex_tangent_of_a_real_primal():
+    jvp(np.sin, (1.0,), (1j,))
+
+
+@bad(
+    TypeError,
+    "jvp: a tangent of i64[] must have dtype float0; got f64. Use np.zeros(shape, autotrace.float0).",
+)
+def jvp_float_tangent_of_an_integer():
+    jvp(lambda x, n: x * n, (1.0, 3), (1.0, 1.0))
+
+
+@bad(TypeError, "jvp: a tangent of f64[] must have dtype f64; got float0. Convert it with astype.")
+def jvp_float0_tangent_of_a_float():
+    jvp(lambda x: x, (1.0,), (np.zeros((), autotrace.float0),))
+
+
+@bad(TypeError, "jvp: a tangent of f64[] must be an array or a number; got str. Give an array of its shape.")
+def jvp_string_tangent():
+    jvp(lambda x: x, (1.0,), ("a",))
+
+
+@bad(
+    TypeError,
+    "vjp: the cotangent must have the structure of the output, PyTreeDef((*, *)); got PyTreeDef(*). Give "
+    "one for each output.",
+)
+def pullback_of_another_tree():
+    vjp(lambda x: (x, x), 1.0)[1](1.0)
+
+
+@bad(
+    ValueError,
+    "vjp: a cotangent must have the shape of its value, f64[3]; got shape (3, 1). Broadcast it with "
+    "np.broadcast_to.",
+)
+def pullback_of_another_shape():
+    vjp(np.sin, np.ones(3))[1](np.ones((3, 1)))
+
+
+@bad(TypeError, "vjp: a cotangent of f64[3] must have dtype f64; got c128. Convert it with astype.")
+def pullback_of_another_dtype():
+    vjp(np.sin, np.ones(3))[1](np.ones(3, np.complex128))
+
+
+@bad(
+    TypeError,
+    "linearize: primals and tangents must have one structure; got PyTreeDef((*, *)) and PyTreeDef((*,)). "
+    "Give a tangent for each primal.",
+)
+def linear_map_of_another_tree():
+    linearize(f, 1.0, 2.0)[1](1.0)
+
+
+@bad(
+    ValueError,
+    "linearize: a tangent must have the shape of its value, f64[2]; got shape (3,). Broadcast it with "
+    "np.broadcast_to.",
+)
+def linear_map_of_another_shape():
+    linearize(np.sin, np.ones(2))[1](np.ones(3))
+
+
+@bad(
+    TypeError,
+    "linear_transpose: arguments must be of floating-point or complex dtype; got i64[]. Close over the "
+    "others.",
+)
+def linear_transpose_of_integers():
+    linear_transpose(lambda x: x * 2, 3)
+
+
+@bad(
+    ValueError,
+    "linear_transpose: a cotangent must have the shape of its value, f64[2]; got shape (3,). Broadcast it "
+    "with np.broadcast_to.",
+)
+def linear_transpose_cotangent_of_another_shape():
+    linear_transpose(lambda x: x * 2.0, np.ones(2))(np.ones(3))
+
+
+@bad(
+    e.MissingRuleError,
+    "sin: transposition needs an operation that is linear in what it transposes; got sin(linear) at "
+    "{here}. Make the function linear, or define transpose(cts, inputs) in the class of the primitive.",
+)
+def linear_transpose_of_a_sine():
+    linear_transpose(lambda x: np.sin(x) + x, 1.0)(1.0)  # here
+
+
+@bad(
+    e.MissingRuleError,
+    "mul: transposition needs an operation that is linear in what it transposes; got mul(linear, linear) "
+    "at {here}. Make the function linear, or define transpose(cts, inputs) in the class of the primitive.",
+)
+def linear_transpose_of_a_product():
+    linear_transpose(lambda x: x * x, 1.0)(1.0)  # here
+
+
+@bad(
+    e.MissingRuleError,
+    "add: transposition needs an operation that is linear in what it transposes; got add(linear, known) at "
+    "{here}. Make the function linear, or define transpose(cts, inputs) in the class of the primitive.",
+)
+def linear_transpose_of_an_affine_function():
+    linear_transpose(lambda x: 2.0 * x + 1.0, 1.0)(1.0)  # here
+
+
+@bad(ValueError, "unravel: the vector must have shape (3,); got (2,). Pass one made by ravel_pytree.")
+def unravel_of_another_size():
+    ravel_pytree({"a": np.ones(3)})[1](np.ones(2))
+
+
+# -- vmap ----------------------------------------------------------------------------------------------------
+
+
+@bad(
+    ValueError,
+    "vmap: mapped axes must have one size; got argument[0] of shape (3,) has size 3 at axis 0; "
+    "argument[1]['a'] of shape (2, 3) has size 2 at axis 0; argument[1]['b'][0] of shape (3,) has size 3 "
+    "at axis 0; argument['k'] of shape (4, 1) has size 4 at axis 0. Set in_axes to None for what is not "
+    "mapped.",
+)
+def vmap_sizes():
+    vmap(lambda x, t, k: x)(np.ones(3), {"a": np.ones((2, 3)), "b": [np.ones(3)]}, k=np.ones((4, 1)))
+
+
+@bad(
+    ValueError,
+    "vmap: mapped axes must have one size; got argument[0] of shape (3, 2) has size 3 at axis 0; "
+    "argument[1] of shape (3, 2) has size 2 at axis 1. Set in_axes to None for what is not mapped.",
+)
+def vmap_sizes_of_other_axes():
+    vmap(lambda x, y: x, in_axes=(0, -1))(np.ones((3, 2)), np.ones((3, 2)))
+
+
+@bad(
+    ValueError,
+    "vmap: mapped axes must have one size; got argument[0] of shape (3,) has size 3 at axis 0; axis_size "
+    "is 4. Set in_axes to None for what is not mapped.",
+)
+def vmap_axis_size():
+    vmap(lambda x: x, axis_size=4)(np.ones(3))
+
+
+@bad(ValueError, "vmap: at least one argument must be mapped; got None for all in in_axes. Give axis_size.")
+def vmap_nothing_mapped():
+    vmap(lambda x: x, in_axes=None)(np.ones(3))
+
+
+@bad(ValueError, "vmap: at least one argument must be mapped; got no arguments. Give axis_size.")
+def vmap_without_arguments():
+    vmap(lambda: 1.0)()
+
+
+@bad(
+    ValueError,
+    "vmap: in_axes must name an axis of the argument; got axis 0 for an array of rank 0. Use None for "
+    "arguments that are not mapped.",
+)
+def vmap_scalar():
+    vmap(lambda x: x)(1.0)
+
+
+@bad(
+    ValueError,
+    "vmap: in_axes must name an axis of the argument; got axis 2 for an array of rank 2. Use None for "
+    "arguments that are not mapped.",
+)
+def vmap_axis_out_of_range():
+    vmap(lambda t: t["a"], in_axes=2)({"a": np.ones((2, 2))})
+
+
+@bad(
+    ValueError,
+    "vmap: in_axes must have an entry for each positional argument; got (0, 0) for 1 of them. Add None for "
+    "arguments that are not mapped.",
+)
+def vmap_in_axes_too_many():
+    vmap(lambda x: x, in_axes=(0, 0))(np.ones(3))
+
+
+@bad(
+    ValueError,
+    "vmap: in_axes must be an integer, None or a prefix of the arguments; broadcast_prefix: the full tree "
+    "must be {'b': *} at [0]; got {'a': *} (missing ['b']; unexpected ['a']). Give the prefix the "
+    "containers of the full tree, or one leaf in their place.",
+)
+def vmap_in_axes_not_a_prefix():
+    vmap(lambda t: t["a"], in_axes=({"b": 0},))({"a": np.ones(3)})
+
+
+@bad(TypeError, "vmap: in_axes must hold integers and None; got 'batch'. Name an axis by its number.")
+def vmap_in_axes_string():
+    vmap(lambda x: x, in_axes="batch")(np.ones(3))
+
+
+@bad(TypeError, "vmap: in_axes must hold integers and None; got 0.0. Name an axis by its number.")
+def vmap_in_axes_float():
+    vmap(lambda x: x, in_axes=(0.0,))(np.ones(3))
+
+
+@bad(TypeError, "vmap: in_axes must hold integers and None; got True. Name an axis by its number.")
+def vmap_in_axes_bool():
+    vmap(lambda x: x, in_axes=True)(np.ones((3, 3)))
+
+
+@bad(TypeError, "vmap: axis_size must be an integer; got 3.0. Give the number of rows.")
+def vmap_axis_size_float():
+    vmap(lambda x: x, axis_size=3.0)(np.ones(3))
+
+
+@bad(ValueError, "vmap: axis_size must be at least 0; got -1. Give the number of rows.")
+def vmap_axis_size_negative():
+    vmap(lambda x: x, in_axes=None, axis_size=-1)(np.ones(3))
+
+
+@bad(
+    ValueError,
+    "vmap: out_axes must name an axis of the batched output; got 1 for one of rank 1. Give an integer from "
+    "-1 to 0.",
+)
+def vmap_out_axes_out_of_range():
+    vmap(lambda x: x, out_axes=1)(np.ones(3))
+
+
+@bad(
+    ValueError,
+    "vmap: out_axes may be None only for outputs that do not depend on mapped arguments; got None for one "
+    "of f64[] that does. Give an integer.",
+)
+def vmap_out_axes_none_of_a_mapped_output():
+    vmap(lambda x: (x, 1.0), out_axes=(None, None))(np.ones(3))
+
+
+@bad(
+    ValueError,
+    "vmap: out_axes must be an integer, None or a prefix of the output; broadcast_prefix: the full tree "
+    "must be (*, *, *); got (*, *) (missing [2]). Give the prefix the containers of the full tree, or one "
+    "leaf in their place.",
+)
+def vmap_out_axes_not_a_prefix():
+    vmap(lambda x: (x, x), out_axes=(0, 0, 0))(np.ones(3))
+
+
+@bad(TypeError, "vmap: out_axes must hold integers and None; got 'batch'. Name an axis by its number.")
+def vmap_out_axes_string():
+    vmap(lambda x: x, out_axes="batch")(np.ones(3))
+
+
+@bad(
+    TypeError,
+    "vmap: arguments must be arrays and numbers, or trees of them; got str at argument[0]['name']. Pass it "
+    "as an argument that is not differentiated or mapped, or close over it.",
+)
+def vmap_string_leaf():
+    vmap(lambda t: t["x"])({"x": np.ones(3), "name": "abc"})
+
+
+# -- traced values in Python's hands -------------------------------------------------------------------------
+
+
+@bad(
+    e.ConcretizationTypeError,
+    "float(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
+    "{here}. Use NumPy in place of math (np.sin for math.sin), or float(stop_gradient(x)) for a plain "
+    "number.",
+)
+def float_of_a_traced_value():
+    def loss(x):
+        y = x * x
+        return float(y)  # here
+
+    grad(loss)(1.0)
+
+
+@bad(
+    e.ConcretizationTypeError,
+    "complex(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
+    "{here}. Use NumPy in place of math (np.sin for math.sin), or complex(stop_gradient(x)) for a plain "
+    "number.",
+)
+def complex_of_a_traced_value():
+    grad(lambda x: complex(x).real)(1.0)  # here
+
+
+@bad(
+    e.ConcretizationTypeError,
+    "float(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
+    "{here}. Use NumPy in place of math (np.sin for math.sin), or float(stop_gradient(x)) for a plain "
+    "number.",
+)
+def math_of_a_traced_value():
+    def loss(x):
+        y = x + 1.0
+        return (
+            y
+            * math.sin(y)  # here
+        )
+
+    grad(loss)(1.0)
+
+
+@bad(
+    e.ConcretizationTypeError,
+    "float(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
+    "{here}. Use NumPy in place of math (np.sin for math.sin), or float(stop_gradient(x)) for a plain "
+    "number.",
+)
+def float_in_a_comprehension():
+    def loss(x):
+        return sum(
+            [
+                float(x)  # here
+                for _ in range(3)
+            ]
+        )
+
+    grad(loss)(1.0)
+
+
+@bad(
+    e.ConcretizationTypeError,
+    "float(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
+    "{here}. Use NumPy in place of math (np.sin for math.sin), or float(stop_gradient(x)) for a plain "
+    "number.",
+)
+def float_in_a_nested_transform():
+    def inner(x):
+        return x * math.exp(x)  # here
+
+    vmap(grad(lambda x: grad(inner)(x)))(np.ones(3))
+
+
+@bad(
+    e.ConcretizationTypeError,
+    "float(): the value must be known; got f64[] at {here}, which vmap(<lambda>) knows by shape alone. "
+    "Keep it as an array, or use pure_callback.",
+)
+def float_of_stop_gradient_under_vmap():
+    vmap(lambda x: x * float(stop_gradient(x)))(np.ones(3))  # here
+
+
+@bad(
+    e.ConcretizationTypeError,
+    "float(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
+    "{here}. Use NumPy in place of math (np.sin for math.sin), or float(stop_gradient(x)) for a plain "
+    "number.",
+)
+def float_of_an_outer_value():
+    grad(lambda x: grad(lambda y: y * float(x))(x))(1.0)  # here
+
+
+@bad(
+    e.TracerArrayConversionError,
+    "np.asarray: a traced array must stay in the program, or its derivative would be lost; got f64[3] at "
+    "{here}. Use it as it is, or np.stack to build a larger array.",
+)
+def asarray_of_a_traced_array():
+    grad(lambda x: np.asarray(x).sum())(np.ones(3))  # here
+
+
+@bad(
+    e.TracerArrayConversionError,
+    "np.asarray: a traced array must stay in the program, or its derivative would be lost; got f64[3] at "
+    "{here}. Use it as it is, or np.stack to build a larger array.",
+)
+def array_of_a_traced_array():
+    grad(lambda x: np.array(x).sum())(np.ones(3))  # here
+
+
+@bad(
+    e.TracerArrayConversionError,
+    "np.asarray: a traced array must stay in the program, or its derivative would be lost; got f64[3] at "
+    "{here}. Use it as it is, or np.stack to build a larger array.",
+)
+def array_of_traced_rows():
+    grad(lambda x: np.array([x, x]).sum())(np.ones(3))  # here
+
+
+@bad(e.ConcretizationTypeError, "")
+def mean_of_an_array_of_traced_scalars():
+    grad(lambda x: np.array([x, 2.0]).mean())(1.0)  # here
+
+
+@bad(e.UnsupportedError, "")
+def sine_of_a_list_of_traced_scalars():
+    grad(lambda x: np.sin([x, 2.0]).sum())(1.0)  # here
+
+
+@bad(e.UnsupportedError, "")
+def determinant_of_an_array_of_traced_scalars():
+    grad(lambda x: np.linalg.det(np.array([[x, 2.0], [1.0, x]])))(1.0)  # here
+
+
+@bad(
+    e.TracerBoolConversionError,
+    "bool(): the value must be known; got bool[] at {here}, which vmap(relu) knows by shape alone. Use "
+    "np.where(condition, a, b), cond or while_loop.",
+)
+def bool_under_vmap():
+    def relu(x):
+        if x > 0:  # here
+            return x
+        return 0.0
+
+    vmap(relu)(np.ones(3))
+
+
+@bad(
+    e.TracerBoolConversionError,
+    "bool(): the value must be known; got f64[] at {here}, which make_jaxpr(<lambda>) knows by shape "
+    "alone. Use np.where(condition, a, b), cond or while_loop.",
+)
+def bool_of_a_shape():
+    make_jaxpr(lambda x: x if x else -x)(ShapeDtypeStruct((), float))  # here
+
+
+@bad(
+    e.TracerIntegerConversionError,
+    "int(): the value must be known; got f64[] at {here}, which vmap(<lambda>) knows by shape alone. Use "
+    "x.astype(int) to stay in the program.",
+)
+def int_under_vmap():
+    vmap(lambda x: x * int(x))(np.ones(3))  # here
+
+
+@bad(
+    e.TracerIntegerConversionError,
+    "index(): the value must be known; got i64[] at {here}, which eval_shape(<lambda>) knows by shape "
+    "alone. Index the array with x itself: array[x].",
+)
+def index_of_a_shape():
+    eval_shape(lambda n: np.ones(3)[operator.index(n)], ShapeDtypeStruct((), int))  # here
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def range_of_a_float():
+    grad(lambda x: sum(x for _ in range(x)))(3.0)  # here
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def float_as_a_list_index():
+    grad(lambda x: [1.0, 2.0][x])(1.0)  # here
+
+
+@bad(
+    ValueError,
+    "bool(): the truth value of an array with more than one element is ambiguous; got bool[3] at {here}. "
+    "Use x.any(), x.all() or x.size.",
+)
+def bool_of_several_elements():
+    grad(lambda x: x.sum() if x > 0 else 0.0)(np.ones(3))  # here
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def int_of_several_elements():
+    grad(lambda x: x.sum() * int(x))(np.ones(3))  # here
+
+
+@bad(
+    TypeError,
+    "float(): only 0-dimensional arrays can be converted to Python scalars; got i64[3] at {here}. Index "
+    "the element, or reduce the array first.",
+)
+def float_of_several_elements():
+    make_jaxpr(lambda n: float(n))(np.arange(3))  # here
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def traced_dict_key():
+    grad(lambda x: {x: 1.0}[x])(1.0)  # here
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def len_of_a_traced_scalar():
+    grad(lambda x: len(x) * x)(1.0)  # here
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def iteration_over_a_traced_scalar():
+    grad(lambda x: sum(x))(1.0)  # here
+
+
+@bad(
+    AttributeError,
+    "traced array f64[] has no attribute 'frobnicate' at {here}. Use the NumPy function of that name, or "
+    "see docs/guide.md for the methods of traced arrays.",
+)
+def unknown_attribute():
+    grad(lambda x: x.frobnicate())(1.0)  # here
+
+
+@bad(
+    e.UnexpectedTracerError,
+    "add: a traced value must not outlive the call that traces it; got f64[] made at {born} in grad(loss), "
+    "which has ended. Return the value from the function instead of storing it.",
+)
+def leaked_tracer():
+    kept = []
+
+    def loss(x):
+        kept.append(
+            x * 2.0  # born
+        )
+        return x
+
+    grad(loss)(1.0)
+    kept[0] + 1.0
+
+
+@bad(
+    e.UnexpectedTracerError,
+    "grad(<lambda>): a traced value must not outlive the call that traces it; got f64[] made at {born} in "
+    "vmap(<lambda>), which has ended. Return the value from the function instead of storing it.",
+)
+def leaked_tracer_in_another_trace():
+    kept = []
+    vmap(lambda x: kept.append(np.sin(x)))(np.ones(3))  # born
+    grad(lambda x: x * kept[0])(1.0)
+
+
+@bad(
+    e.UnexpectedTracerError,
+    "sin: a traced value must not outlive the call that traces it; got f64[], an argument of "
+    "grad(<lambda>), which has ended. Return the value from the function instead of storing it.",
+)
+def leaked_argument():
+    kept = []
+    grad(lambda x: (kept.append(x), x)[1])(1.0)
+    np.sin(kept[0])
+
+
+@bad(
+    e.UnexpectedTracerError,
+    "grad(<lambda>): a traced value must not outlive the call that traces it; got f64[] made at {born} in "
+    "grad(<lambda>), which has ended. Return the value from the function instead of storing it.",
+)
+def leaked_tracer_returned():
+    kept = []
+    grad(lambda x: (kept.append(x * 2.0), x)[1])(1.0)  # born
+    grad(lambda x: kept[0])(1.0)
+
+
+@bad(
+    e.UnexpectedTracerError,
+    "mul: a traced value must not outlive the call that traces it; got f64[] made at {born} in "
+    "grad(<lambda>), which has ended. Return the value from the function instead of storing it.",
+)
+def leaked_tracer_as_argument():
+    kept = []
+    grad(lambda x: (kept.append(x * 2.0), x)[1])(1.0)  # born
+    grad(lambda x: x * x)(kept[0])
+
+
+@bad(
+    e.UnexpectedTracerError,
+    "gt: a traced value must not outlive the call that traces it; got f64[] made at {born} in "
+    "grad(<lambda>), which has ended. Return the value from the function instead of storing it.",
+)
+def leaked_tracer_tested():
+    kept = []
+    grad(lambda x: (kept.append(x * 2.0), x)[1])(1.0)  # born
+    bool(kept[0] > 1.0)
+
+
+@bad(
+    e.UnexpectedTracerError,
+    "bool(): a traced value must not outlive the call that traces it; got bool[] made at {born} in "
+    "grad(<lambda>), which has ended. Return the value from the function instead of storing it.",
+)
+def leaked_tracer_asked_for_truth():
+    kept = []
+    grad(lambda x: (kept.append(x > 2.0), x)[1])(1.0)  # born
+    bool(kept[0])
+
+
+# -- writing -------------------------------------------------------------------------------------------------
+
+
+@bad(
+    e.ConcretizationTypeError,
+    "buffer[index] = x: a traced value must stay in the program, or its derivative would be lost; got "
+    "f64[] at {here}. Make the buffer with autotrace.numpy.zeros, or build the array with np.stack.",
+)
+def traced_value_into_an_element():
+    def loss(x):
+        buffer = np.zeros(3)
+        buffer[0] = x * x  # here
+        return buffer.sum()
+
+    grad(loss)(1.0)
+
+
+@bad(
+    e.TracerArrayConversionError,
+    "buffer[index] = x: a traced array must stay in the program, or its derivative would be lost; got "
+    "f64[3] at {here}. Make the buffer with autotrace.numpy.zeros, or build the array with np.stack.",
+)
+def traced_value_into_a_row():
+    def loss(x):
+        buffer = np.zeros((2, 3))
+        for i in range(2):
+            buffer[i] = x * i  # here
+        return buffer.sum()
+
+    grad(loss)(np.ones(3))
+
+
+@bad(
+    e.ConcretizationTypeError,
+    "buffer[index] = x: a traced value must stay in the program, or its derivative would be lost; got "
+    "f64[] at {here}. Make the buffer with autotrace.numpy.zeros, or build the array with np.stack.",
+)
+def traced_value_into_a_slice():
+    def loss(x):
+        buffer = np.zeros(3)
+        buffer[:2] = x  # here
+        return buffer.sum()
+
+    grad(loss)(1.0)
+
+
+@bad(
+    e.ConcretizationTypeError,
+    "buffer[index] = x: a traced value must stay in the program, or its derivative would be lost; got "
+    "f64[] at {here}. Make the buffer with autotrace.numpy.zeros, or build the array with np.stack.",
+)
+def traced_value_into_an_element_under_vmap():
+    def total(x):
+        buffer = np.zeros(3)
+        buffer[1] = x  # here
+        return buffer
+
+    vmap(total)(np.ones(2))
+
+
+@bad(e.MutationError, "")
+def traced_value_added_to_a_buffer():
+    def loss(x):
+        buffer = np.zeros(3)
+        buffer += x  # here
+        return buffer.sum()
+
+    grad(loss)(np.ones(3))
+
+
+@bad(
+    e.MutationError,
+    "np.copyto: a traced value cannot be stored in a plain NumPy array at {here}. Make the target with "
+    "autotrace.numpy.zeros, or use np.where or np.stack.",
+)
+def copyto_a_buffer():
+    def loss(x):
+        buffer = np.zeros(3)
+        np.copyto(buffer, x)  # here
+        return buffer.sum()
+
+    grad(loss)(np.ones(3))
+
+
+@bad(e.MutationError, "")
+def out_is_a_buffer():
+    def loss(x):
+        buffer = np.zeros(3)
+        np.sin(x, out=buffer)  # here
+        return buffer.sum()
+
+    grad(loss)(np.ones(3))
+
+
+@bad(
+    e.MutationError,
+    "grad(loss): a traced function must not write into its caller's arrays; got NumPy's 'assignment "
+    "destination is read-only' at {here}. Copy the argument first: x = x.copy().",
+)
+def writing_into_an_argument_that_is_passed_on():
+    def loss(x, table):
+        table[0] = 5.0  # here
+        return (x * table).sum()
+
+    grad(loss)(np.ones(3), np.ones(3))
+
+
+@bad(
+    e.MutationError,
+    "grad(loss): a traced function must not write into its caller's arrays; got NumPy's 'output array is "
+    "read-only' at {here}. Copy the argument first: x = x.copy().",
+)
+def writing_into_a_keyword_argument():
+    def loss(x, table):
+        table += 5.0  # here
+        return (x * table).sum()
+
+    grad(loss)(np.ones(3), table=np.ones(3))
+
+
+@bad(
+    e.MutationError,
+    "vmap(loss): a traced function must not write into its caller's arrays; got NumPy's 'assignment "
+    "destination is read-only' at {here}. Copy the argument first: x = x.copy().",
+)
+def writing_into_an_argument_that_is_not_mapped():
+    def loss(x, t):
+        t["a"][0] = 5.0  # here
+        return x
+
+    vmap(loss, in_axes=(0, None))(np.ones(3), {"a": np.ones(3)})
+
+
+# -- NumPy's own errors --------------------------------------------------------------------------------------
+
+
+@bad(
+    ValueError,
+    "add: operands could not be broadcast together with shapes (3,) (4,) at {here}. Reshape one of them.",
+)
+def shapes_that_do_not_broadcast():
+    def loss(x):
+        y = x * 2.0
+        return (y + np.ones(4)).sum()  # here
+
+    grad(loss)(np.ones(3))
+
+
+@bad(
+    ValueError,
+    "hypot: operands could not be broadcast together with shapes (3,) (2, 2) at {here}. Reshape one of "
+    "them.",
+)
+def shapes_that_do_not_broadcast_in_a_function():
+    grad(lambda x: np.hypot(x, np.ones((2, 2))).sum())(np.ones(3))  # here
+
+
+@bad(
+    ValueError,
+    "matmul: the last axis of the first and the last but one of the second operand must have one length; "
+    "got shapes (2, 3) and (4, 2) at {here}. Transpose one of them.",
+)
+def matmul_mismatch():
+    grad(lambda x: (x @ np.ones((4, 2))).sum())(np.ones((2, 3)))  # here
+
+
+@bad(ValueError, "matmul: operands must have at least one axis; got a scalar at {here}. Use *.")
+def matmul_of_a_scalar():
+    grad(lambda x: x @ x)(1.0)  # here
+
+
+@bad(
+    ValueError,
+    "tensordot: summed axes must have equal lengths (shape-mismatch for sum); got (3,) and (4,) over "
+    "((0,), (0,)) at {here}. Name other axes, or transpose one operand.",
+)
+def dot_mismatch():
+    grad(lambda x: np.dot(x, np.ones(4)))(np.ones(3))  # here
+
+
+@bad(
+    ValueError,
+    "reshape: cannot reshape array of size 3 into shape (2, 2); got f64[3] at {here}. Give a shape of as "
+    "many elements.",
+)
+def bad_reshape():
+    grad(lambda x: x.reshape(2, 2).sum())(np.ones(3))  # here
+
+
+@bad(
+    ValueError,
+    "stack: all input arrays must have the same shape; got (3,), (2,) at {here}. Broadcast them first.",
+)
+def stack_mismatch():
+    grad(lambda x: np.stack([x, x[:2]]).sum())(np.ones(3))  # here
+
+
+@bad(
+    ValueError,
+    "concatenate: all the input arrays must have same number of dimensions; got ranks 1, 2 at {here}. "
+    "Reshape them first.",
+)
+def concatenate_mismatch():
+    grad(lambda x: np.concatenate([x, np.ones((2, 2))]).sum())(np.ones(3))  # here
+
+
+@bad(
+    ValueError,
+    "select: operands could not be broadcast together with shapes (3,) (3,) (4,) at {here}. Reshape one of "
+    "them.",
+)
+def where_mismatch():
+    grad(lambda x: np.where(x > 0, x, np.ones(4)).sum())(np.ones(3))  # here
+
+
+@bad(IndexError, "index 3 is out of bounds for axis 0 with size 3 at {here}")
+def index_out_of_range():
+    grad(lambda x: x[3])(np.ones(3))  # here
+
+
+@bad(IndexError, "index -4 is out of bounds for axis 0 with size 3 at {here}")
+def index_array_out_of_range():
+    grad(lambda x: x[np.array([0, -4])].sum())(np.ones(3))  # here
+
+
+@bad(IndexError, "too many indices for array: array is 1-dimensional, but 2 were indexed at {here}")
+def too_many_indices():
+    grad(lambda x: x[0, 0])(np.ones(3))  # here
+
+
+@bad(IndexError, "arrays used as indices must be of integer (or boolean) type; got float64 at {here}")
+def float_index():
+    grad(lambda x: x[1.5])(np.ones(3))  # here
+
+
+@bad(np.exceptions.AxisError, "axis 1 is out of bounds for array of dimension 1")
+def axis_out_of_range():
+    grad(lambda x: x.sum(axis=1).sum())(np.ones(3))
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def operands_of_no_common_dtype():
+    grad(lambda x: x << 2)(1.0)  # here
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def string_operand():
+    grad(lambda x: x + "abc")(1.0)  # here
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def none_operand():
+    grad(lambda x: x * None)(1.0)  # here
+
+
+@bad(
+    e.UnsupportedError,
+    "np.busday_count: autotrace has no derivative for this function; it was called on a traced value at "
+    "{here}. Write it with functions that have one, or add a primitive (see docs/primitives.md).",
+)
+def uncovered_function():
+    grad(lambda x: np.busday_count(x, x))(1.0)  # here
+
+
+@bad(
+    e.UnsupportedError,
+    "np.gcd: autotrace has no derivative for this function; it was called on a traced value at {here}. "
+    "Write it with functions that have one, or add a primitive (see docs/primitives.md).",
+)
+def uncovered_ufunc():
+    grad(lambda x: np.gcd(x, 2))(1.0)  # here
+
+
+@bad(TypeError, "trace_leaves() got an unexpected keyword argument 'keep_calls'")
+def unknown_keyword():
+    grad(lambda x: np.sum(x, colour=1))(np.ones(3))
+
+
+# -- primitives and programs ---------------------------------------------------------------------------------
+
+
+@bad(
+    e.MissingRuleError,
+    "Primitive: a primitive must define its rules; Halve lacks jvp, batch. Define them in the class, or "
+    "derive it from a family.",
+)
+def primitive_without_rules():
+    class Halve(Primitive):
+        def impl(self, x):
+            return x / 2
+
+        def abstract(self, x):
+            return x
+
+
+@bad(
+    e.MissingRuleError,
+    "Primitive: a primitive must define its rules; Halve lacks scale_x. Define it in the class, or derive "
+    "it from a family.",
+)
+def unary_without_a_derivative():
+    class Halve(autotrace.primitives.families.Unary):
+        ufunc = np.sin
+        impl = np.sin
+
+
+@bad(
+    e.MissingRuleError,
+    "Primitive: a name must be used once; 'sin' is autotrace.primitives.trigonometric.Sin. Give the class "
+    "another name.",
+)
+def primitive_of_a_taken_name():
+    class Sin(Primitive):
+        def impl(self, x):
+            return x
+
+        abstract = jvp = batch = impl
+
+
+@bad(TypeError, "Reshape: parameters must all be given; shape is missing.")
+def primitive_parameter_missing():
+    autotrace.primitives.shape.Reshape()
+
+
+@bad(TypeError, "Reshape: parameters must be ('shape',); got ((2,),) and {'order': 'F'}.")
+def primitive_parameter_unknown():
+    autotrace.primitives.shape.Reshape((2,), order="F")
+
+
+@bad(AttributeError, "reshape: a primitive is immutable; got shape = (3,). Make another instance.")
+def primitive_is_immutable():
+    autotrace.primitives.shape.Reshape((2,)).shape = (3,)
+
+
+@bad(AttributeError, "ShapedArray is immutable; got shape = (3,). Use .update(...).")
+def aval_is_immutable():
+    ShapedArray((2,), np.dtype(float)).shape = (3,)
+
+
+@bad(AttributeError, "Jaxpr is immutable; got outputs = (). Use .replace(...).")
+def program_is_immutable():
+    make_jaxpr(np.sin)(1.0).outputs = ()
+
+
+@bad(AttributeError, "can't set attribute")
+def equation_is_immutable():
+    make_jaxpr(np.sin)(1.0).equations[0].inputs = ()
+
+
+@bad(TypeError, "eval_jaxpr: the program takes 2 arrays; got 1. Pass one for each of f64[], f64[].")
+def eval_jaxpr_with_too_few_arrays():
+    eval_jaxpr(make_jaxpr(f)(1.0, 2.0), 1.0)
+
+
+@bad(
+    TypeError,
+    "eval_jaxpr: input 0 of the program must be f64[3]; got f64[4]. Convert it, or trace the function "
+    "again on arrays like it.",
+)
+def eval_jaxpr_on_another_shape():
+    eval_jaxpr(make_jaxpr(np.mean)(np.ones(3)), np.ones(4))
+
+
+@bad(
+    TypeError,
+    "eval_jaxpr: input 1 of the program must be f64[]; got i8[]. Convert it, or trace the function again "
+    "on arrays like it.",
+)
+def eval_jaxpr_on_another_dtype():
+    make_jaxpr(f)(1.0, 2.0)(1.0, np.int8(3))
+
+
+@bad(
+    TypeError,
+    "eval_jaxpr: input 0 of the program must be i64[]; got float. Convert it, or trace the function again "
+    "on arrays like it.",
+)
+def eval_jaxpr_of_a_float_for_an_integer():
+    make_jaxpr(lambda n: n * 2)(1)(1.5)
+
+
+@bad(
+    TypeError,
+    "eval_jaxpr: input 0 of the program must be f64[2]; got list. Convert it, or trace the function again "
+    "on arrays like it.",
+)
+def eval_jaxpr_of_a_list():
+    make_jaxpr(np.sin)(np.ones(2))([1.0, 2.0])
+
+
+@bad(
+    e.GuardError,
+    "guard: the program was traced where bool(x) is True; got False. Trace the function again on these "
+    "values, or use np.where, cond or while_loop.",
+)
+def guard_of_another_path():
+    program = make_jaxpr(lambda x: x if x > 0 else -x)(1.0)  # here
+    program(np.float64(-1.0))
+
+
+def _f64(*shape):
+    return ShapedArray(shape, np.dtype(float))
+
+
+@bad(
+    e.JaxprTypeError,
+    "check_jaxpr: a variable must be bound before its use; sin reads one of f64[]. Repair the transform "
+    "that wrote it.",
+)
+def check_variable_before_its_use():
+    x, y = Var(_f64()), Var(_f64())
+    check_jaxpr(Jaxpr([x], [Equation(Sin(), (y,), (Var(_f64()),))], [x]))
+
+
+@bad(
+    e.JaxprTypeError,
+    "check_jaxpr: a variable must be bound once; sin binds one of f64[] again. Repair the transform that "
+    "wrote it.",
+)
+def check_variable_bound_twice():
+    x = Var(_f64())
+    check_jaxpr(Jaxpr([x], [Equation(Sin(), (x,), (x,))], [x]))
+
+
+@bad(
+    e.JaxprTypeError,
+    "check_jaxpr: a variable must be bound before its use; an output reads one of f64[3]. Repair the "
+    "transform that wrote it.",
+)
+def check_output_not_bound():
+    check_jaxpr(Jaxpr([], [], [Var(_f64(3))]))
+
+
+@bad(
+    e.JaxprTypeError,
+    "check_jaxpr: sin must be f64[3]; the program says f64[4]. Repair the transform that wrote it.",
+)
+def check_wrong_shape():
+    program = make_jaxpr(np.sin)(np.ones(3))
+    first = program.equations[0]._replace(outputs=(Var(_f64(4)),), source=None)
+    check_jaxpr(Jaxpr(program.in_vars, [first], first.outputs))
+
+
+@bad(e.JaxprTypeError, "check_jaxpr: sin must give 1 outputs; got 0. Repair the transform that wrote it.")
+def check_number_of_outputs():
+    x = Var(_f64())
+    check_jaxpr(Jaxpr([x], [Equation(Sin(), (x,), ())], [x]))
+
+
+@bad(
+    e.JaxprTypeError,
+    "check_jaxpr: sin must accept its operands; got f64[], f64[]: resolve_dtypes: The dtypes must be a "
+    "tuple of `ufunc.nargs` length. Repair the transform that wrote it.",
+)
+def check_number_of_operands():
+    x, y = Var(_f64()), Var(_f64())
+    check_jaxpr(Jaxpr([x], [Equation(Sin(), (x, x), (y,))], [y]))
+
+
+@bad(
+    e.JaxprTypeError,
+    "check_jaxpr: add must accept its operands; got f64[3], f64[4]: add: operands must have equal shapes "
+    "or rank 0; got f64[3], f64[4] at {here}. Broadcast them first. Repair the transform that wrote it.",
+)
+def check_operands_of_unequal_shape():
+    x, y, z = Var(_f64(3)), Var(_f64(4)), Var(_f64(3))
+    check_jaxpr(Jaxpr([x, y], [Equation(Add(), (x, y), (z,))], [z]))  # here
+
+
+@bad(
+    e.JaxprTypeError,
+    "check_jaxpr: a constant must be f64[4]; the program says f64[3]. Repair the transform that wrote it.",
+)
+def check_constant_of_another_type():
+    x = Var(_f64(3))
+    check_jaxpr(Jaxpr([], [], [x], [x], [np.ones(4)]))
+
+
+@bad(
+    e.JaxprTypeError,
+    "check_jaxpr: sin must be f64[]; the program says f64[3]. Repair the transform that wrote it.",
+)
+def check_literal_of_another_type():
+    y = Var(_f64(3))
+    check_jaxpr(Jaxpr([], [Equation(Sin(), (Literal(1.0, _f64(3)),), (y,))], [y]))
