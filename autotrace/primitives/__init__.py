@@ -1,6 +1,21 @@
 """The vocabulary: one file per family; all rules of one primitive stand together, its public function under it."""
 
-from . import arithmetic, comparison, complex, contraction, exponential, indexing, reduction, shape, sorting, trigonometric
+from . import (
+    arithmetic,
+    comparison,
+    complex,
+    contraction,
+    entire,
+    exponential,
+    indexing,
+    linalg,
+    reduction,
+    representation,
+    shape,
+    sorting,
+    trigonometric,
+    updates,
+)
 from .families import Binary, Elementwise, LinearMap, Predicate, Unary, elementwise
 from .promotion import broadcast_to, convert, unbroadcast
 
@@ -17,11 +32,15 @@ __all__ = [
     "contraction",
     "convert",
     "elementwise",
+    "entire",
     "exponential",
     "indexing",
+    "linalg",
     "reduction",
+    "representation",
     "shape",
     "sorting",
     "trigonometric",
     "unbroadcast",
+    "updates",
 ]
