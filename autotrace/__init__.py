@@ -1,6 +1,7 @@
 """autotrace: trace plain NumPy functions into small programs; differentiate, batch, print and run them."""
 
 from . import errors, numpy, primitives, tree
+from .control import disable_jit, explain_cache_misses, jit
 from .ir import (
     Equation,
     Jaxpr,
@@ -48,15 +49,18 @@ __all__ = [
     "Var",
     "bind",
     "check_jaxpr",
+    "disable_jit",
     "errors",
     "eval_jaxpr",
     "eval_shape",
+    "explain_cache_misses",
     "float0",
     "grad",
     "hessian",
     "hvp",
     "jacfwd",
     "jacrev",
+    "jit",
     "jvp",
     "linear_transpose",
     "linearize",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import linecache
 import operator
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from ..ir import Atom, Jaxpr, Literal, Var, annotate, last_uses
+from ..ir import Atom, Jaxpr, Literal, Var, annotate, last_uses, place
 from ..primitives.families import Elementwise
 from ..primitives.promotion import Broadcast
 
@@ -44,6 +45,18 @@ class Compiled(NamedTuple):
     jaxpr: Jaxpr
     lines: dict[int, int]
     """Which equation stands at which line."""
+
+    def commented(self) -> str:
+        """Return the source, each stretch of lines under the line of the user's code that it comes from."""
+        written, last = [], None
+        for number, line in enumerate(self.source.split("\n"), start=1):
+            where = place(self.jaxpr.equations[self.lines[number]].source) if number in self.lines else None
+            if where is not None and where != last:
+                text = linecache.getline(where.file, where.line).strip()
+                written.append(f"    # {where}: {text}" if text else f"    # {where}")
+                last = where
+            written.append(line)
+        return "\n".join(written)
 
     def __call__(self, *inputs: Any) -> tuple[Any, ...]:
         try:

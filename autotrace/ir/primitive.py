@@ -145,6 +145,10 @@ class Primitive:
     def __deepcopy__(self, memo: object) -> Self:
         return self
 
+    def called(self) -> Any:
+        """Return the program that an equation of this primitive stands for, if it may be written in its place."""
+        return None
+
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         """Estimate the floating-point operations of one evaluation: one for each output element."""
         return sum(aval.size for aval in outputs)

@@ -204,9 +204,9 @@ class Run(NamedTuple):
 
 
 def trace_leaves(
-    function: Callable[..., Any], leaves: Leaves, what: str, has_aux: bool = False, lasting: bool = False
+    function: Callable[..., Any], leaves: Leaves, what: str, has_aux: bool = False, lasting: bool = False, keep_calls: bool = False
 ) -> Run:
-    """Trace ``function`` of the tree of ``leaves`` on their values.
+    """Trace ``function`` of the tree of ``leaves`` on their values. Calls are written out unless ``keep_calls``.
 
     With ``has_aux`` it returns ``(output, aux)``; aux may hold anything, and comes back as values.
     """
@@ -220,7 +220,8 @@ def trace_leaves(
 
     avals = [aval for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
     traced: Traced = trace(flat, avals, leaves.primals, what, lasting=lasting)
-    jaxpr = simplify(traced.jaxpr) if traced.derived else traced.jaxpr
+    jaxpr = traced.jaxpr if keep_calls and not traced.derived else inline(traced.jaxpr)
+    jaxpr = simplify(jaxpr) if traced.derived else jaxpr
     if not has_aux:
         return Run(jaxpr, traced.out_tree, traced.values, len(jaxpr.outputs), lambda _: None)
     out_tree, aux_tree, aux_leaves = structure

@@ -1,0 +1,68 @@
+"""A program to be run many times: interpreted at first, compiled once that pays.
+
+Compiling an equation costs as much as some thirty interpretations save, so it waits until a program has run
+that often: neither the first call nor the thousandth is slower than it need be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..ir import Atom, Jaxpr, Literal
+from ..tracing import run_all
+from .codegen import Compiled, generate
+from .inline import inline
+from .simplify import simplify
+
+__all__ = ["Program", "optimize"]
+
+RUNS_BEFORE_COMPILING = 24
+LONGEST = 5_000
+"""Equations; longer programs stay interpreted: compiling them would take seconds."""
+
+
+def optimize(jaxpr: Jaxpr) -> Jaxpr:
+    """Return the program that is compiled: calls written out, then simplified."""
+    return simplify(inline(jaxpr), reassociate=False)
+
+
+class Program:
+    """A callable of a jaxpr, from its leaves (arrays and NumPy scalars) to the list of its outputs."""
+
+    __slots__ = ("_compiled", "_optimized", "_runs", "jaxpr")
+
+    def __init__(self, jaxpr: Jaxpr) -> None:
+        self.jaxpr = jaxpr
+        self._optimized: Jaxpr | None = None
+        self._compiled: Compiled | None = None
+        self._runs = 0
+
+    def __call__(self, *leaves: Any) -> Sequence[Any]:
+        if self._compiled is not None:
+            return self._compiled(*leaves)
+        self._runs += 1
+        if self._runs > RUNS_BEFORE_COMPILING and len(self.optimized.equations) <= LONGEST:
+            return self.compiled(*leaves)
+        return self._interpret(leaves)
+
+    def _interpret(self, leaves: Sequence[Any]) -> Sequence[Any]:
+        jaxpr = self.jaxpr if self._optimized is None else self._optimized
+        values: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
+        values.update(zip(jaxpr.in_vars, leaves, strict=True))
+        run_all(jaxpr, values)
+        return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
+
+    @property
+    def optimized(self) -> Jaxpr:
+        """The program after all passes."""
+        if self._optimized is None:
+            self._optimized = optimize(self.jaxpr)
+        return self._optimized
+
+    @property
+    def compiled(self) -> Compiled:
+        """The generated function, made now if need be."""
+        if self._compiled is None:
+            self._compiled = generate(self.optimized)
+        return self._compiled
