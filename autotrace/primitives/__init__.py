@@ -34,6 +34,7 @@ __all__ = [
     "elementwise",
     "entire",
     "exponential",
+    "fft",
     "indexing",
     "linalg",
     "reduction",

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import ShapedArray
-from ..tracing import Tracer, bind, implements, method
+from ..ir import Primitive, ShapedArray
+from ..tracing import Tracer, bind, fresh, here, implements, link, method
 from .families import Array, LinearMap
-from .promotion import convert
+from .promotion import broadcast_to, convert
 
 __all__ = ["astype", "conj", "imag", "real"]
 
@@ -38,6 +38,12 @@ class Real(_Part):
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> tuple[Array]:
         return (convert(ct, inputs[0].aval.dtype),)
 
+    def get(self, x: Array) -> Array:
+        return bind(self, x)
+
+    def put(self, x: Array, y: Array) -> Array:
+        return bind(Compose(), y, bind(Imag(), x))
+
 
 class Imag(_Part):
     """The imaginary part."""
@@ -50,6 +56,38 @@ class Imag(_Part):
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> tuple[Array]:
         return (convert(ct, inputs[0].aval.dtype) * -1j,)
+
+    def get(self, x: Array) -> Array:
+        return bind(self, x)
+
+    def put(self, x: Array, y: Array) -> Array:
+        return bind(Compose(), bind(Real(), x), y)
+
+
+class Compose(Primitive, name="complex"):
+    """x + iy of real x and y, exact for infinities too."""
+
+    def impl(self, x: Array, y: Array) -> Array:
+        out = np.empty(np.shape(x), np.result_type(x, np.complex64))
+        out.real, out.imag = x, y
+        return out[()]
+
+    def abstract(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
+        if x.shape != y.shape or x.dtype != y.dtype or x.dtype.kind != "f":
+            raise TypeError(f"complex: the parts must be real arrays of one type; got {x} and {y}.")
+        return x.update(dtype=np.result_type(x.dtype, np.complex64))
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        return bind(self, *[np.zeros(x.shape, x.dtype) if t is None else t for x, t in zip(primals, tangents, strict=True)])
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+        return self.transpose(ct, inputs)
+
+    def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
+        return np.real(ct), -np.imag(ct)
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        return bind(self, *[x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)])
 
 
 class Conj(_Part):
@@ -76,25 +114,38 @@ def _is_complex(x: Any) -> bool:
 @implements(np.real)
 def real(x: Any) -> Array:
     """The real part; ``x`` itself if it is real."""
-    return bind(Real(), x) if _is_complex(x) else x
+    return link(x, bind(Real(), x), Real()) if _is_complex(x) else x
 
 
 @implements(np.imag)
 def imag(x: Any) -> Array:
     """The imaginary part; zeros if ``x`` is real."""
-    return bind(Imag(), x) if _is_complex(x) else np.zeros(x.shape, x.dtype)
+    return link(x, bind(Imag(), x), Imag()) if _is_complex(x) else np.zeros(x.shape, x.dtype)
 
 
 @implements(np.conjugate)
 def conj(x: Any) -> Array:
     """The complex conjugate; ``x`` itself if it is real."""
-    return bind(Conj(), x) if _is_complex(x) else x
+    return bind(Conj(), x) if _is_complex(x) else fresh(x)
 
 
 @method("astype")
-def astype(x: Any, dtype: Any, *args: Any, **kwargs: Any) -> Array:
-    """The values of ``x`` in another dtype. ``order``, ``casting`` and ``copy`` change no value."""
-    return convert(x, np.dtype(dtype))
+def astype(
+    x: Any, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+) -> Array:
+    """The values of ``x`` in another dtype; an array of its own, unless ``copy`` is false and the dtype is the same.
+
+    Raises ``TypeError`` if ``casting`` forbids the cast.
+    """
+    dtype = np.dtype(dtype)
+    if not np.can_cast(x.dtype, dtype, casting):
+        raise TypeError(
+            f"Cannot cast array data from {x.dtype!r} to {dtype!r} according to the rule {casting!r}{here()}. "
+            "Use another casting."
+        )
+    if x.dtype == dtype:
+        return fresh(x, "C" if order == "C" else "K") if copy else x
+    return convert(x, dtype)
 
 
 Tracer.real = property(real)  # type: ignore[attr-defined]

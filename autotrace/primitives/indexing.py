@@ -374,7 +374,7 @@ def replaced(x: Array, steps: Sequence[Any], y: Array, put: str = "put") -> Arra
     wholes = [x]
     for step in steps[:-1]:
         wholes.append(step.get(wholes[-1]))
-    for step, whole in zip(reversed(steps), reversed(wholes), strict=True):
+    for step, whole in zip(reversed(steps), reversed(wholes[: len(steps)]), strict=True):
         y = getattr(step, put)(whole, y) if type(step) is At else step.put(whole, y)
     return y
 

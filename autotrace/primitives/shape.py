@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..ir import Linear, Primitive, ShapedArray
-from ..tracing import Tracer, as_operand, bind, fresh, here, implements, link, method
+from ..tracing import ReadOnly, Tracer, as_operand, bind, fresh, here, implements, link, method
 from .families import Array, LinearMap
 from .promotion import broadcast_to, convert
 
@@ -156,8 +156,7 @@ def _permute(x: Array, axes: tuple[int, ...]) -> Array:
 
 def _view(x: Array, step: Any, shares: Any = None) -> Array:
     """Apply ``step``; the result shares memory with ``x`` as NumPy's does."""
-    result = bind(step, x)
-    return link(x, result, step, shares) if type(x) is Tracer else result
+    return link(x, bind(step, x), step, shares)
 
 
 def _reshaped(x: Array, shape: tuple[int, ...]) -> Array:
@@ -330,7 +329,12 @@ def broadcast(array: Any, shape: Any, subok: bool = False) -> Array:
     shape = (int(shape),) if isinstance(shape, int | np.integer) else tuple(int(n) for n in shape)
     if array.ndim > len(shape):
         raise ValueError("input operand has more dimensions than allowed by the axis remapping")
-    return broadcast_to(array, shape)
+    result = broadcast_to(array, shape)
+    if type(result) is not Tracer:
+        return result
+    if result is array:
+        result = Tracer(array._trace, array._var)
+    return link(array, result, ReadOnly(lambda x: broadcast_to(x, shape)), readonly=True)
 
 
 def _promoted(arrays: Sequence[Any], dtype: Any) -> list[Array]:

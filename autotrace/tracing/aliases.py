@@ -23,7 +23,7 @@ from ..ir import ShapedArray, Var, here
 from .trace import UNKNOWN, Trace, current_trace, peek
 from .tracer import CALLER, Tracer
 
-__all__ = ["View", "check_writable", "fresh", "link", "linked", "rebind", "traced_constant"]
+__all__ = ["ReadOnly", "View", "check_writable", "fresh", "link", "linked", "rebind", "traced_constant"]
 
 
 class _Storage:
@@ -79,6 +79,15 @@ class View:
         return nodes[::-1]
 
 
+class ReadOnly:
+    """The step of a view that NumPy lets nobody write through."""
+
+    __slots__ = ("get",)
+
+    def __init__(self, get: Callable[[Any], Any]) -> None:
+        self.get = get
+
+
 def _root(x: Tracer, callers: bool = False) -> View:
     storage = _Storage(x._trace, x._var, callers)
     if not callers:
@@ -91,6 +100,8 @@ def link(base: Tracer, view: Tracer, step: Any, shares: Any = None, readonly: bo
 
     ``shares`` decides by an array of the layout of ``base`` whether NumPy would give a view or a copy.
     """
+    if type(base) is not Tracer:
+        return view
     alias = base._alias
     if view is base or (base.ndim == 0 and (alias is None or alias is CALLER)):
         return view  # a scalar has no memory
@@ -158,7 +169,7 @@ def traced_constant(array: Any, readonly: bool = False) -> Any:
 
 
 def check_writable(x: Tracer, what: str) -> None:
-    """Raise ``MutationError`` for the caller's arrays, ``ValueError`` for read-only views."""
+    """Raise ``MutationError``, a ``ValueError``, for the caller's arrays and for read-only views."""
     alias = x._alias
     if isinstance(alias, View):
         _settle(alias.root().storage)  # type: ignore[arg-type]
@@ -166,7 +177,7 @@ def check_writable(x: Tracer, what: str) -> None:
         if root.storage.callers:  # type: ignore[union-attr]
             alias = CALLER
         elif alias.readonly or any(node.readonly for node in alias.path()):
-            raise ValueError(
+            raise MutationError(
                 f"{what}: assignment destination is read-only; got a view of {x.aval}{here()}. "
                 "Copy it first: x = x.copy()."
             )

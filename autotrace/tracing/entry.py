@@ -79,7 +79,7 @@ def _explain(error: ValueError | TypeError, what: str) -> None:
     """Turn the errors that NumPy wraps around ours, or raises for us, into ones that tell the cure."""
     if isinstance(error.__cause__, AutotraceError):
         raise error.__cause__ from None
-    if "read-only" in str(error):
+    if "read-only" in str(error) and not isinstance(error, AutotraceError):
         raise MutationError(
             f"{what}: a traced function must not write into its caller's arrays; got NumPy's {str(error)!r}"
             f"{raised_at(error)}. "

@@ -1,0 +1,100 @@
+"""In place: ``x += y`` and its like, ``copy``, ``fill``; what they write, the views of x see.
+
+A traced array of rank 1 or more is changed as NumPy's arrays are; a traced scalar is a number, and
+``t += 1`` gives another one.
+"""
+
+from __future__ import annotations
+
+import operator as python
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..tracing import Tracer, View, check_writable, fresh, here, method, rebind
+from .families import Array
+from .indexing import setitem
+from .promotion import broadcast_to, convert
+
+__all__ = ["overwrite"]
+
+
+def overwrite(x: Tracer, value: Array, what: str, casting: Any = "same_kind", name: str = "") -> Tracer:
+    """Write ``value`` over all of ``x``, broadcast to its shape and cast to its dtype; return ``x``.
+
+    ``what`` is the user's expression for messages, ``name`` the ufunc whose output it is.
+
+    Raises ``TypeError`` if ``casting`` forbids the cast, ``ValueError`` if the shape of x is too small,
+    ``MutationError`` if x belongs to the caller.
+    """
+    check_writable(x, what)
+    if not np.can_cast(value.dtype, x.dtype, casting):
+        raise TypeError(
+            f"Cannot cast {f'ufunc {name!r} ' if name else ''}output from {value.dtype!r} to {x.dtype!r} with casting "
+            f"rule {casting!r}{here()}. Convert the array first: x = x.astype({value.dtype.name!r})."
+        )
+    if value.shape != x.shape and np.broadcast_shapes(value.shape, x.shape) != x.shape:
+        raise ValueError(
+            f"non-broadcastable output operand with shape {x.shape} doesn't match the broadcast shape "
+            f"{value.shape}{here()}. Give a target of that shape."
+        )
+    rebind(x, broadcast_to(convert(value, x.dtype), x.shape))
+    return x
+
+
+def _in_place(symbol: str, ufunc: np.ufunc, function: Callable[[Any, Any], Any]) -> None:
+    """Define the augmented operator of ``function``."""
+
+    def augmented(x: Any, y: Any) -> Any:
+        result = function(x, y)
+        if not x.ndim and type(x._alias) is not View:
+            return result  # a scalar: Python binds the name to the new number
+        return overwrite(x, result, f"x {symbol}= y", name=ufunc.__name__)
+
+    method(f"__i{function.__name__.strip('_')}__")(augmented)
+
+
+for _symbol, _ufunc, _function in (
+    ("+", np.add, python.add),
+    ("-", np.subtract, python.sub),
+    ("*", np.multiply, python.mul),
+    ("/", np.true_divide, python.truediv),
+    ("//", np.floor_divide, python.floordiv),
+    ("%", np.remainder, python.mod),
+    ("**", np.power, python.pow),
+    ("@", np.matmul, python.matmul),
+    ("<<", np.left_shift, python.lshift),
+    (">>", np.right_shift, python.rshift),
+    ("&", np.bitwise_and, python.and_),
+    ("|", np.bitwise_or, python.or_),
+    ("^", np.bitwise_xor, python.xor),
+):
+    _in_place(_symbol, _ufunc, _function)
+
+
+@method("copy", "__copy__")
+def copy(x: Any, order: str = "C") -> Array:
+    """Return the same values in an array of one's own."""
+    return fresh(x, "C" if order == "C" else "K")
+
+
+@method("__deepcopy__")
+def _deepcopy(x: Any, memo: Any) -> Array:
+    return fresh(x)
+
+
+@method("fill")
+def fill(x: Any, value: Any) -> None:
+    """Set every element of ``x`` to the scalar ``value``."""
+    setitem(x, ..., value)
+
+
+def _set_part(name: str) -> None:
+    """Let ``x.real = y`` and ``x.imag = y`` write into ``x``."""
+    part: property = vars(Tracer)[name]
+    setattr(Tracer, name, part.setter(lambda x, value: setitem(getattr(x, name), ..., value)))
+
+
+_set_part("real")
+_set_part("imag")
