@@ -11,7 +11,24 @@ from typing import Any
 
 import numpy as _numpy
 
-from . import fft, inquiry, joining, linalg, matrices, padding, quantiles, rearranging, statistics, ufuncs
+from . import (
+    elementwise,
+    fft,
+    fourier,
+    inquiry,
+    joining,
+    linalg,
+    matrices,
+    padding,
+    predicates,
+    quantiles,
+    rearranging,
+    statistics,
+    targets,
+    ufuncs,
+)
+
+targets.honour_out()
 
 __all__ = sorted({*_numpy.__all__, "fft", "linalg"})
 

@@ -327,7 +327,7 @@ def svdvals(x: Any, /) -> Array:
 
 
 @implements(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Array:  # type: ignore[attr-defined]
+def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Array:
     """The pseudoinverses of a : f[..., m, n]: singular values up to ``rcond`` (or ``rtol``) times the largest count as 0.
 
     The derivative is that at constant rank.
@@ -335,8 +335,8 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
     a = _matrices("pinv", a)
     if rcond is None:
         default = max(a.shape[-2:]) * np.finfo(a.dtype).eps
-        rcond = 1e-15 if rtol is np._NoValue else default if rtol is None else rtol  # type: ignore[attr-defined]
-    elif rtol is not np._NoValue:  # type: ignore[attr-defined]
+        rcond = 1e-15 if rtol is np._NoValue else default if rtol is None else rtol
+    elif rtol is not np._NoValue:
         raise ValueError("`rtol` and `rcond` can't be both set.")
     if hermitian and a.shape[-1] != a.shape[-2]:
         _squares("pinv", a)
@@ -402,7 +402,11 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if x.dtype.kind in "biu":
         x = convert(x, np.dtype(np.float64))
     if axis is None:
-        if ord is None or (x.ndim == 2 and _is(ord, "f", "fro")) or (x.ndim == 1 and not isinstance(ord, str) and ord == 2):
+        if (
+            ord is None
+            or (x.ndim == 2 and _is(ord, "f", "fro"))
+            or (x.ndim == 1 and not isinstance(ord, str) and ord == 2)
+        ):
             return _flat_norm(x, keepdims)
         axis = tuple(range(x.ndim))
     elif not isinstance(axis, tuple):

@@ -7,6 +7,7 @@ from . import (
     contraction,
     entire,
     exponential,
+    fft,
     indexing,
     linalg,
     reduction,

@@ -34,7 +34,14 @@ _SYSTEMS = [
     (normal(0, 0), normal(0)),
     (normal(2, 2), normal(2, 0)),
 ]
-_SQUARES = [(_apart(3),), (normal(2, 2, 2),), (cnormal(3, 3),), (normal(1, 1),), (normal(0, 0),), (normal(0, 2, 2),)]
+_SQUARES = [
+    (_apart(3),),
+    (normal(2, 2, 2),),
+    (cnormal(3, 3),),
+    (normal(1, 1),),
+    (normal(0, 0),),
+    (normal(0, 2, 2),),
+]
 _SINGULAR = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])
 _RANK_ONE = np.outer([1.0, 2.0, -1.0, 0.5], [1.0, -2.0, 3.0, 0.3])
 
@@ -44,7 +51,14 @@ SYSTEMS = [
     *cases(np.linalg.det, _SQUARES),
     *cases(
         np.linalg.det,
-        [(_SINGULAR,), (_RANK_ONE,), (np.zeros((2, 2)),), (np.zeros((3, 3)),), (np.eye(3),), (np.ones((2, 2)) * 1j,)],
+        [
+            (_SINGULAR,),
+            (_RANK_ONE,),
+            (np.zeros((2, 2)),),
+            (np.zeros((3, 3)),),
+            (np.eye(3),),
+            (np.ones((2, 2)) * 1j,),
+        ],
         name="det_singular",
     ),
     *cases(np.linalg.slogdet, _SQUARES),
@@ -68,7 +82,14 @@ _upper = row(cnormal(3, 3), upper=True)
 FACTORISATIONS = [
     *cases(
         lambda x, upper=False: np.linalg.cholesky(_definite(x), upper=upper),
-        [(_apart(3),), (normal(2, 2, 3),), (cnormal(3, 3),), row(normal(3, 3), upper=True), _upper, (normal(0, 0),)],
+        [
+            (_apart(3),),
+            (normal(2, 2, 3),),
+            (cnormal(3, 3),),
+            row(normal(3, 3), upper=True),
+            _upper,
+            (normal(0, 0),),
+        ],
         name="cholesky",
         covers=(np.linalg.cholesky,),
     ),
@@ -81,13 +102,23 @@ FACTORISATIONS = [
     *cases(
         np.linalg.qr,
         [(x,) for x in (_apart(3), normal(4, 2), normal(2, 4), normal(2, 3, 2), cnormal(3, 2), cnormal(2, 3))]
-        + [row(normal(4, 2), mode="complete"), row(cnormal(3, 1), mode="complete"), row(normal(2, 3), mode="complete")]
+        + [
+            row(normal(4, 2), mode="complete"),
+            row(cnormal(3, 1), mode="complete"),
+            row(normal(2, 3), mode="complete"),
+        ]
         + [row(normal(2, 4, 2), mode="complete"), row(normal(3, 2), mode="r"), row(cnormal(2, 3), mode="r")]
         + [(normal(0, 2),), (normal(3, 0),)],
     ),
     *cases(
         np.linalg.eigvalsh,
-        [(_apart(3),), (normal(2, 3, 3),), (cnormal(3, 3),), row(normal(3, 3), UPLO="U"), row(cnormal(3, 3), UPLO="u")],
+        [
+            (_apart(3),),
+            (normal(2, 3, 3),),
+            (cnormal(3, 3),),
+            row(normal(3, 3), UPLO="U"),
+            row(cnormal(3, 3), UPLO="u"),
+        ],
     ),
     *cases(np.linalg.eigvalsh, [(normal(0, 0),)], name="eigvalsh_empty"),
     *cases(np.linalg.eigh, [(_apart(3),), (normal(2, 2, 2),), row(normal(3, 3), UPLO="U"), (normal(0, 0),)]),
@@ -98,8 +129,10 @@ FACTORISATIONS = [
         covers=(np.linalg.eigh,),
     ),
     *cases(
-        lambda a: np.matmul(np.linalg.eigh(a)[1] * np.exp(np.linalg.eigh(a)[0])[..., None, :],
-                            np.conj(np.linalg.eigh(a)[1].mT)),
+        lambda a: np.matmul(
+            np.linalg.eigh(a)[1] * np.exp(np.linalg.eigh(a)[0])[..., None, :],
+            np.conj(np.linalg.eigh(a)[1].mT),
+        ),
         [(cnormal(2, 2),), (normal(3, 3),)],
         name="eigh_function_of_a_matrix",
         covers=(np.linalg.eigh,),
@@ -108,7 +141,10 @@ FACTORISATIONS = [
     *cases(np.linalg.eigvals, [(cnormal(3, 3),), (cnormal(2, 2, 2),)]),
     *cases(
         lambda a: [x + 0j for x in np.linalg.eig(a)],
-        [(np.array([[0.0, 1.0, 0.3], [-1.0, 0.2, 0.5], [0.1, 0.4, 2.0]]),), (np.diag([1.0, 2.0]) + 0.1 * normal(2, 2),)],
+        [
+            (np.array([[0.0, 1.0, 0.3], [-1.0, 0.2, 0.5], [0.1, 0.4, 2.0]]),),
+            (np.diag([1.0, 2.0]) + 0.1 * normal(2, 2),),
+        ],
         name="eig_real",
         covers=(np.linalg.eig,),
     ),
@@ -137,7 +173,14 @@ def _spans(a: np.ndarray) -> list[np.ndarray]:
     return [_projector(x) for x in (u[..., :, :1], u[..., :, k:], vh.mT[..., :, :1], vh.mT[..., :, k:])]
 
 
-_RECTANGLES = [(_apart(3),), (normal(4, 2),), (normal(2, 3),), (normal(2, 3, 2),), (cnormal(3, 2),), (cnormal(2, 3),)]
+_RECTANGLES = [
+    (_apart(3),),
+    (normal(4, 2),),
+    (normal(2, 3),),
+    (normal(2, 3, 2),),
+    (cnormal(3, 2),),
+    (cnormal(2, 3),),
+]
 _DEFICIENT = np.array([[1.0, 2.0], [2.0, 4.0], [-1.0, -2.0]])
 
 
@@ -166,8 +209,10 @@ SINGULAR_VALUES = [
         covers=(np.linalg.svd,),
     ),
     *cases(
-        lambda a: np.matmul(np.linalg.svd(a, hermitian=True)[0] * np.linalg.svd(a, hermitian=True)[1][..., None, :] ** 2,
-                            np.linalg.svd(a, hermitian=True)[2]),
+        lambda a: np.matmul(
+            np.linalg.svd(a, hermitian=True)[0] * np.linalg.svd(a, hermitian=True)[1][..., None, :] ** 2,
+            np.linalg.svd(a, hermitian=True)[2],
+        ),
         [(_apart(3),), (cnormal(2, 2),)],
         name="svd_hermitian_rebuilt",
         covers=(np.linalg.svd,),
@@ -175,8 +220,18 @@ SINGULAR_VALUES = [
     *cases(np.linalg.svdvals, [*_RECTANGLES, (normal(0, 3),)]),
     *cases(
         np.linalg.pinv,
-        [*_RECTANGLES, row(normal(3, 2), rcond=1e-3), row(normal(3, 2), rtol=1e-4), row(normal(2, 3), rtol=None), (normal(0, 2),)]
-        + [row(normal(3, 3), hermitian=True), row(cnormal(2, 2), hermitian=True), row(normal(2, 3, 2), rcond=np.array([1e-10, 1e-9]))],
+        [
+            *_RECTANGLES,
+            row(normal(3, 2), rcond=1e-3),
+            row(normal(3, 2), rtol=1e-4),
+            row(normal(2, 3), rtol=None),
+            (normal(0, 2),),
+        ]
+        + [
+            row(normal(3, 3), hermitian=True),
+            row(cnormal(2, 2), hermitian=True),
+            row(normal(2, 3, 2), rcond=np.array([1e-10, 1e-9])),
+        ],
     ),
     *cases(
         lambda x, y: np.linalg.pinv(_low_rank(x, y)),
@@ -206,8 +261,19 @@ SINGULAR_VALUES = [
     ),
     *cases(
         np.linalg.matrix_rank,
-        [(_apart(3),), (_DEFICIENT,), (normal(2, 3, 2),), (normal(3),), (np.zeros(2),), row(normal(3, 2), tol=1.0)]
-        + [row(normal(3, 2), rtol=0.5), row(normal(3, 3), hermitian=True), row(normal(2, 3, 2), tol=np.array([0.5, 1.0]))],
+        [
+            (_apart(3),),
+            (_DEFICIENT,),
+            (normal(2, 3, 2),),
+            (normal(3),),
+            (np.zeros(2),),
+            row(normal(3, 2), tol=1.0),
+        ]
+        + [
+            row(normal(3, 2), rtol=0.5),
+            row(normal(3, 3), hermitian=True),
+            row(normal(2, 3, 2), tol=np.array([0.5, 1.0])),
+        ],
         differentiable=False,
     ),
 ]
@@ -222,12 +288,22 @@ NORMS = [
     *cases(np.linalg.norm, [row(cnormal(4), ord=p) for p in _POWERS], name="norm_complex"),
     *cases(np.linalg.norm, [row(normal(2, 3), ord=p) for p in _ORDERS], name="norm_matrix"),
     *cases(np.linalg.norm, [row(cnormal(3, 2), ord=p) for p in _ORDERS], name="norm_complex_matrix"),
-    *cases(np.linalg.norm, [row(normal(2, 3, 2), ord=p, axis=(2, 0), keepdims=True) for p in _ORDERS], name="norm_axes"),
+    *cases(
+        np.linalg.norm,
+        [row(normal(2, 3, 2), ord=p, axis=(2, 0), keepdims=True) for p in _ORDERS],
+        name="norm_axes",
+    ),
     *cases(np.linalg.norm, [row(normal(2, 3, 2), ord=p, axis=(0, -1)) for p in _ORDERS], name="norm_axes_2"),
-    *cases(np.linalg.norm, [row(normal(2, 3), ord=p, axis=1, keepdims=k) for p in (None, 1, 3, np.inf) for k in (False, True)],
-           name="norm_axis"),
-    *cases(np.linalg.norm, [row(normal(2, 2, 2)), row(normal(2, 2, 2), keepdims=True), (0.5,), (normal(0),), (normal(0, 2),)],
-           name="norm_of_all"),
+    *cases(
+        np.linalg.norm,
+        [row(normal(2, 3), ord=p, axis=1, keepdims=k) for p in (None, 1, 3, np.inf) for k in (False, True)],
+        name="norm_axis",
+    ),
+    *cases(
+        np.linalg.norm,
+        [row(normal(2, 2, 2)), row(normal(2, 2, 2), keepdims=True), (0.5,), (normal(0),), (normal(0, 2),)],
+        name="norm_of_all",
+    ),
     *cases(
         np.linalg.norm,
         [row(np.zeros(3), ord=p) for p in (None, 1, 2, 3, np.inf)]
@@ -238,11 +314,19 @@ NORMS = [
     ),
     *cases(
         np.linalg.norm,
-        [row(np.ones((3, 3)), ord="nuc"), row(_DEFICIENT, ord="nuc"), row(np.outer([1.0, 2.0], [3.0, 1.0]), ord=-2)],
+        [
+            row(np.ones((3, 3)), ord="nuc"),
+            row(_DEFICIENT, ord="nuc"),
+            row(np.outer([1.0, 2.0], [3.0, 1.0]), ord=-2),
+        ],
         name="norm_deficient",
-        skip=dict.fromkeys(("numeric", "second_order"), "a kink on whose sides the slopes differ in second order"),
+        skip=dict.fromkeys(
+            ("numeric", "second_order"), "a kink on whose sides the slopes differ in second order"
+        ),
     ),
-    *cases(np.linalg.norm, [row(np.array([0.0, 1.5, -0.5]), ord=p) for p in (2, 4)], name="norm_zero_element"),
+    *cases(
+        np.linalg.norm, [row(np.array([0.0, 1.5, -0.5]), ord=p) for p in (2, 4)], name="norm_zero_element"
+    ),
     *cases(
         np.linalg.norm,
         [row(np.array([2.0, -2.0, 1.0]), ord=np.inf), row(np.array([2.0, -1.0, 1.0]), ord=-np.inf)],
@@ -251,12 +335,22 @@ NORMS = [
     ),
     *cases(
         np.linalg.vector_norm,
-        [(normal(3),), row(normal(2, 3), axis=0), row(normal(2, 3, 2), axis=(0, 2), ord=3), row(normal(2, 3), keepdims=True)]
+        [
+            (normal(3),),
+            row(normal(2, 3), axis=0),
+            row(normal(2, 3, 2), axis=(0, 2), ord=3),
+            row(normal(2, 3), keepdims=True),
+        ]
         + [row(cnormal(2, 3), ord=1), row(normal(2, 3, 2), axis=(2, -3), keepdims=True, ord=np.inf), (0.5,)],
     ),
     *cases(
         np.linalg.matrix_norm,
-        [(normal(2, 3),), row(normal(2, 3, 2), keepdims=True), row(cnormal(3, 2), ord="nuc"), row(normal(2, 2, 3), ord=2)],
+        [
+            (normal(2, 3),),
+            row(normal(2, 3, 2), keepdims=True),
+            row(cnormal(3, 2), ord="nuc"),
+            row(normal(2, 2, 3), ord=2),
+        ],
     ),
     *cases(
         np.linalg.cond,
@@ -277,7 +371,11 @@ _EQUAL = [(np.eye(3),), (np.diag([1.0, 2.0, 2.0]),)]
 
 EQUAL_VALUES = [
     *cases(
-        lambda a: [np.linalg.eigvalsh(a).sum(), (np.linalg.eigvalsh(a) ** 3).sum(), np.prod(np.linalg.eigvalsh(a))],
+        lambda a: [
+            np.linalg.eigvalsh(a).sum(),
+            (np.linalg.eigvalsh(a) ** 3).sum(),
+            np.prod(np.linalg.eigvalsh(a)),
+        ],
         _EQUAL,
         name="eigvalsh_equal",
         covers=(np.linalg.eigvalsh,),

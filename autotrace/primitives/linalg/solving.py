@@ -38,7 +38,9 @@ class Solve(Stacked):
         change = np.matmul(da, output)
         return bind(self, a, -change if db is None else db - change)
 
-    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+    def vjp(
+        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
+    ) -> Sequence[Array]:
         ct_b = bind(self, inputs[0].mT, ct)
         return (-np.matmul(ct_b, output.mT) if wanted[0] else None, ct_b if wanted[1] else None)
 
@@ -115,7 +117,9 @@ class Cofactors(Stacked):
     def abstract(self, a: ShapedArray, *directions: ShapedArray) -> ShapedArray:
         self.check_square(a)
         if any(e is not a for e in directions):
-            raise ValueError(f"cofactors: directions must be like the matrix; got {(a, *directions)}{here()}.")
+            raise ValueError(
+                f"cofactors: directions must be like the matrix; got {(a, *directions)}{here()}."
+            )
         return a
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
@@ -133,8 +137,10 @@ class Cofactors(Stacked):
         unknown = [i for i, x in enumerate(inputs) if type(x) is Linear]
         if unknown[0] == 0 or len(unknown) > 1:
             return super().transpose(ct, inputs)
-        return [bind(self, *[ct if j == i else x for j, x in enumerate(inputs)]) if i in unknown else None
-                for i in range(len(inputs))]
+        return [
+            bind(self, *[ct if j == i else x for j, x in enumerate(inputs)]) if i in unknown else None
+            for i in range(len(inputs))
+        ]
 
     def _interpolate(self, a: Array, *directions: Array) -> Array:
         *others, e = directions
@@ -191,7 +197,9 @@ class Slogdet(Stacked):
         sign = a.update(shape=a.shape[:-2])
         return sign, sign.update(dtype=real_dtype(a.dtype))
 
-    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]) -> Sequence[Array]:
+    def jvp(
+        self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]
+    ) -> Sequence[Array]:
         (a,), (da,), (sign, logdet) = primals, tangents, outputs
         change = (self._inverse(a, logdet).mT * da).sum(axis=(-2, -1))
         if a.dtype.kind != "c":
