@@ -12,6 +12,7 @@ from typing import Any
 import numpy as _numpy
 
 from . import (
+    differences,
     elementwise,
     fft,
     fourier,
@@ -19,8 +20,10 @@ from . import (
     joining,
     linalg,
     matrices,
+    missing,
     padding,
     predicates,
+    products,
     quantiles,
     rearranging,
     statistics,

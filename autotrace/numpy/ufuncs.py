@@ -18,7 +18,7 @@ from ..primitives.promotion import broadcast_to, convert
 from ..tracing import FUNCTIONS, UFUNC_METHODS, UFUNCS, Tracer, here, implements
 from .arguments import Array, array
 
-__all__ = ["store"]
+__all__ = ["store", "strong"]
 
 Ufunc = Any
 
@@ -78,7 +78,7 @@ def _call(
         )
     xs: Sequence[Any] = [x if _is_number(x) else array(x) for x in inputs]
     xs = _cast(ufunc, xs, casting, dtype, signature if sig is None else sig)
-    function = UFUNCS.get(ufunc, ufunc)
+    function: Any = UFUNCS.get(ufunc, ufunc)
     if masked:
         where = array(where)
         if where.dtype != np.bool_:
@@ -124,8 +124,9 @@ def store(name: str, target: Any, value: Any, casting: Any = "same_kind", where:
             f"Cannot cast {name} output from {value.dtype!r} to {target.dtype!r} with casting rule "
             f"{casting!r}{here()}"
         )
-    target[...] = value if where is True else np.where(where, value, target)  # type: ignore[index]
-    return target
+    held: Any = target
+    held[...] = value if where is True else np.where(where, value, held)
+    return held
 
 
 def _cast(ufunc: Ufunc, xs: Sequence[Any], casting: Any, dtype: Any, signature: Any) -> list[Array]:
@@ -186,7 +187,7 @@ def _reduce(
     dtype: Any = None,
     out: Any = None,
     keepdims: Any = False,
-    initial: Any = np._NoValue,  # type: ignore[attr-defined]
+    initial: Any = np._NoValue,
     where: Any = True,
 ) -> Array:
     """Fold ``a`` along ``axis`` by a binary ufunc."""
@@ -222,7 +223,7 @@ _DIRECT: dict[Any, Any] = {
 
 def _folded(ufunc: Ufunc, a: Array, axes: tuple[int, ...], dtype: Any, initial: Any, mask: Any) -> Array:
     """Choose how to reduce: a primitive, halving, or element by element."""
-    given = initial is not np._NoValue and initial is not None  # type: ignore[attr-defined]
+    given = initial is not np._NoValue and initial is not None
     fill = initial if ufunc in (np.maximum, np.minimum, np.fmax, np.fmin) else ufunc.identity
     if mask is not None and fill is not None:
         a, mask = np.where(mask, a, fill), None
@@ -246,7 +247,7 @@ def _operands(ufunc: Ufunc, rows: Array, dtype: Any) -> Array:
 
 def _fold(ufunc: Ufunc, rows: Array, mask: Any, dtype: np.dtype[Any], initial: Any) -> Array:
     """Fold over the first axis, starting from ``initial``, or else from the first row."""
-    if initial is np._NoValue:  # type: ignore[attr-defined]
+    if initial is np._NoValue:
         initial = None if len(rows) else ufunc.reduce(np.empty(0, rows.dtype))
     total = None if initial is None else broadcast_to(convert(array(initial), dtype), rows.shape[1:])
     rows = _operands(ufunc, rows, dtype)
@@ -327,9 +328,14 @@ def _outer(ufunc: Ufunc, a: Any, b: Any, **kwargs: Any) -> Any:
         raise ValueError("outer product only supported for binary functions")
     if ufunc.signature is not None:
         raise RuntimeError("outer product not defined on ufunc with signature")  # NumPy's words
-    a, b = (np.positive(x) if type(x) is Tracer and x.aval.weak_type else array(x) for x in (a, b))
+    a, b = (strong(array(x)) for x in (a, b))
     a = a.reshape((*a.shape, *(1,) * b.ndim))
     return _call(ufunc, a, b, **kwargs) if kwargs else ufunc(a, b)
+
+
+def strong(x: Array) -> Array:
+    """End weak typing, as NumPy does where it makes an array of a number."""
+    return np.positive(x) if type(x) is Tracer and x.aval.weak_type else x  # type: ignore[call-overload]
 
 
 def _reduceat(ufunc: Ufunc, a: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Array:

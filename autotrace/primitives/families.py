@@ -95,7 +95,7 @@ class Elementwise(Primitive, family=True):
         return all(type(x) is Tracer or not np.any(x) for x in others)
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
-        rank = max(x.ndim - b for x, b in zip(inputs, batched, strict=True))
+        rank = max(getattr(x, "ndim", 0) - b for x, b in zip(inputs, batched, strict=True))  # a literal may be a bool
         return apply_elementwise(self, tuple([_align(x, b, rank) for x, b in zip(inputs, batched, strict=True)]))
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:

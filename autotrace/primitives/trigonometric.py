@@ -66,7 +66,7 @@ class Arcsin(Unary):
     weight = 10
 
     def scale_x(self, t: Array, x: Array, y: Array) -> Array:
-        return t / np.sqrt((1 - x) * (1 + x))
+        return t / np.sqrt(-((x - 1) * (x + 1)))
 
 
 class Arccos(Unary):
@@ -77,7 +77,7 @@ class Arccos(Unary):
     weight = 10
 
     def scale_x(self, t: Array, x: Array, y: Array) -> Array:
-        return -(t / np.sqrt((1 - x) * (1 + x)))
+        return -(t / np.sqrt(-((x - 1) * (x + 1))))
 
 
 class Arctan(Unary):
