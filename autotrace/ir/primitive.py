@@ -11,6 +11,7 @@ parameters are one object; that makes equality, hashing, common subexpressions a
 from __future__ import annotations
 
 import re
+import threading
 import weakref
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -25,6 +26,9 @@ __all__ = ["REGISTRY", "Linear", "Primitive"]
 
 REGISTRY: dict[str, type[Primitive]] = {}
 """Every primitive by its name, which is how a printed or saved program names it."""
+
+
+_INTERNING = threading.Lock()
 
 
 class Linear:
@@ -105,12 +109,16 @@ class Primitive:
     def __new__(cls, *values: Any, **named: Any) -> Self:
         if named or len(values) != len(cls.fields):
             values = cls._complete(values, named)
-        key = (cls, values, tuple(map(type, values)))
+        # 1, 1.0 and True are equal, as are 0.0 and -0.0, but as parameters they are not the same.
+        key = (cls, values, tuple([repr(v) if type(v) is float else type(v) for v in values]))
         found = Primitive._interned.get(key)
         if found is None:
-            found = object.__new__(cls)
-            vars(found).update(zip(cls.fields, values, strict=True))
-            found = Primitive._interned.setdefault(key, found)
+            with _INTERNING:
+                found = Primitive._interned.get(key)
+                if found is None:
+                    found = object.__new__(cls)
+                    vars(found).update(zip(cls.fields, values, strict=True))
+                    Primitive._interned[key] = found
         return found  # type: ignore[return-value]
 
     @classmethod

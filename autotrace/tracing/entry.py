@@ -62,7 +62,7 @@ def trace(
         tracers = [record.input(aval, UNKNOWN if values is None else values[i]) for i, aval in enumerate(avals)]
         try:
             result = function(tracers)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, IndexError) as error:
             _explain(error, what)
             raise
         leaves, out_tree = tree_flatten(result)
@@ -75,7 +75,7 @@ def trace(
         return Traced(record.jaxpr(outputs), out_tree, record.values, record.derived)
 
 
-def _explain(error: ValueError | TypeError, what: str) -> None:
+def _explain(error: Exception, what: str) -> None:
     """Turn the errors that NumPy wraps around ours, or raises for us, into ones that tell the cure."""
     if isinstance(error.__cause__, AutotraceError):
         raise error.__cause__ from None
@@ -85,6 +85,9 @@ def _explain(error: ValueError | TypeError, what: str) -> None:
             f"{raised_at(error)}. "
             "Copy the argument first: x = x.copy()."
         ) from error
+    if "only integers, slices" in str(error):
+        notes = error.__dict__.setdefault("__notes__", [])
+        notes.append("autotrace: a NumPy array takes no traced index. Write autotrace.numpy.take(array, index, axis=0).")
     if "dtype('O')" in str(error) or "which has no callable" in str(error):
         raise UnsupportedError(
             f"{what}: this NumPy function takes no array of objects, which np.array makes of traced scalars; got NumPy's "

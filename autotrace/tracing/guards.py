@@ -106,11 +106,13 @@ def _ask(x: Tracer, kind: str, error: type[ConcretizationTypeError], cure: str) 
         _refuse_array(x, kind)
     if not x._trace.is_open:
         raise x._trace.leak(f"{kind}()", (x._var,))
-    value = x._trace.value(x._var)
+    value: Any = x
+    while type(value) is Tracer:
+        owner = value._trace
+        value = owner.value(value._var)
     if value is UNKNOWN:
         raise error(
-            f"{kind}(): the value must be known; got {x.aval}{here()}, which {x._trace.what} knows by shape alone. "
-            f"{cure}"
+            f"{kind}(): the value must be known; got {x.aval}{here()}, which {owner.what} knows by shape alone. {cure}"
         )
     answer = _CONVERSIONS[kind](value)
     bind(Guard(answer, kind), x)
