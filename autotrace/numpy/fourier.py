@@ -1,7 +1,7 @@
 """The functions of :mod:`numpy.fft`: axes padded or truncated, then transformed one after the other.
 
-Single precision stays single. As in NumPy, ``norm`` is None or "backward" (the inverse divides by n), "ortho" (each
-by sqrt(n)) or "forward" (the forward transform divides). ``out`` is honoured by :mod:`.targets`.
+Single precision stays single. As in NumPy, ``norm`` is None or "backward" (the inverse divides by n), "ortho"
+(each by sqrt(n)) or "forward" (the forward transform divides). ``out`` is honoured by :mod:`.targets`.
 """
 
 from __future__ import annotations
@@ -54,14 +54,18 @@ def _points(n: Any) -> int:
     return n
 
 
+def _along(axis: int, part: slice) -> tuple[slice, ...]:
+    """The index that takes ``part`` of an axis."""
+    return (*[slice(None)] * axis, part)
+
+
 def _fitted(x: Array, n: int, axis: int) -> Array:
     """``x`` cut off or filled with zeros to length ``n`` along ``axis``."""
     length = x.shape[axis]
     if length == n:
         return x
-    before = (slice(None),) * axis
     if length > n:
-        return x[(*before, slice(0, n))]
+        return x[_along(axis, slice(0, n))]
     index = (*[(0, size, 1) for size in x.shape[:axis]], (0, length, 1))
     return embed(x, (*x.shape[:axis], n, *x.shape[axis + 1 :]), index)
 
@@ -121,7 +125,7 @@ def irfft(a: Any, n: Any = None, axis: int = -1, norm: str | None = None, out: A
 
 @implements(np.fft.hfft)
 def hfft(a: Any, n: Any = None, axis: int = -1, norm: str | None = None, out: Any = None) -> Array:
-    """The real transform, of ``n`` points, of what equals its own conjugate reversed; its first half is given."""
+    """The real transform, of ``n`` points, of what is its own conjugate reversed, given by its first half."""
     return irfft(np.conj(array(a)), n, axis, swapped(_norm(norm)))
 
 
@@ -136,10 +140,10 @@ def _lengths(a: Array, s: Any, axes: Any, half: bool = False) -> tuple[list[Any]
     if axes is None:
         if s is not None:
             warnings.warn(
-                "`axes` should not be `None` if `s` is not `None` (Deprecated in NumPy 2.0). In a future version of "
-                "NumPy, this will raise an error and `s[i]` will correspond to the size along the transformed axis "
-                "specified by `axes[i]`. To retain current behaviour, pass a sequence [0, ..., k-1] to `axes` for an "
-                "array of dimension k.",
+                "`axes` should not be `None` if `s` is not `None` (Deprecated in NumPy 2.0). In a future "
+                "version of NumPy, this will raise an error and `s[i]` will correspond to the size along the "
+                "transformed axis specified by `axes[i]`. To retain current behaviour, pass a sequence "
+                "[0, ..., k-1] to `axes` for an array of dimension k.",
                 DeprecationWarning,
                 stacklevel=4,
             )
@@ -152,10 +156,10 @@ def _lengths(a: Array, s: Any, axes: Any, half: bool = False) -> tuple[list[Any]
         lengths[-1] = (a.shape[axes[-1]] - 1) * 2
     if any(n is None for n in lengths):
         warnings.warn(
-            "Passing an array containing `None` values to `s` is deprecated in NumPy 2.0 and will raise an error in a "
-            "future version of NumPy. To use the default behaviour of the corresponding 1-D transform, pass the value "
-            "matching the default for its `n` parameter. To use the default behaviour for every axis, the `s` argument "
-            "can be omitted.",
+            "Passing an array containing `None` values to `s` is deprecated in NumPy 2.0 and will raise an "
+            "error in a future version of NumPy. To use the default behaviour of the corresponding 1-D "
+            "transform, pass the value matching the default for its `n` parameter. To use the default "
+            "behaviour for every axis, the `s` argument can be omitted.",
             DeprecationWarning,
             stacklevel=4,
         )
@@ -233,10 +237,9 @@ def _shifted(x: Any, axes: Any, inverse: bool) -> Array:
         axis = normalize_axis_index(integer(axis), x.ndim)
         n = x.shape[axis]
         start = n // 2 if inverse else n - n // 2
-        before = (slice(None),) * axis
         if 0 < start < n:
             x = np.concatenate(
-                [x[(*before, slice(start, None))], x[(*before, slice(None, start))]], axis=axis
+                [x[_along(axis, slice(start, None))], x[_along(axis, slice(start))]], axis=axis
             )
     return x
 

@@ -1,7 +1,7 @@
 """The functions of :mod:`numpy.linalg`: arguments brought to what the primitives of linear algebra take.
 
-All take stacks of matrices: the last two axes are the matrix. Integers become float64; of inexact dtypes LAPACK
-has single and double precision, real and complex, and others raise ``TypeError``, as in NumPy.
+All take stacks of matrices: the last two axes are the matrix. Integers become float64; of inexact dtypes
+LAPACK has single and double precision, real and complex, and others raise ``TypeError``, as in NumPy.
 """
 
 from __future__ import annotations
@@ -98,7 +98,9 @@ def _result_type(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @implements(np.linalg.solve)
 def solve(a: Any, b: Any) -> Array:
-    """Solve a x = b for a : f[..., n, n] and b : f[n] or f[..., n, k]; ``b`` is a vector only if it has one axis.
+    """Solve a x = b for a : f[..., n, n] and b : f[n] or f[..., n, k].
+
+    ``b`` is a vector, or one for all matrices, only if it has one axis.
 
     Raises ``LinAlgError`` if a matrix is singular or not square.
 
@@ -117,8 +119,8 @@ def solve(a: Any, b: Any) -> Array:
 def _solve(a: Array, b: Array) -> Array:
     if not b.ndim or a.shape[-1] != b.shape[-2]:
         raise ValueError(
-            f"solve: the matrices and the right-hand sides must have equally many rows; got shapes {a.shape} and "
-            f"{b.shape}{here()}. A stack of vectors needs a last axis of length 1: b[..., None]."
+            f"solve: the matrices and the right-hand sides must have equally many rows; got shapes {a.shape} "
+            f"and {b.shape}{here()}. A stack of vectors needs a last axis of length 1: b[..., None]."
         )
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     b = broadcast_to(b, (*stack, *b.shape[-2:]))
@@ -143,15 +145,18 @@ def det(a: Any) -> Array:
 
     >>> from autotrace import grad
     >>> grad(np.linalg.det)(np.diag([0.0, 2.0]))
-    array([[ 2., -0.],
-           [-0.,  0.]])
+    array([[2., 0.],
+           [0., 0.]])
     """
     return bind(Det(), _squares("det", a))
 
 
 @implements(np.linalg.slogdet)
 def slogdet(a: Any) -> Any:
-    """Sign and logarithm of the absolute determinants of a : f[..., n, n]; infinite derivative where singular."""
+    """Sign and logarithm of the absolute determinants of a : f[..., n, n].
+
+    The derivative of the logarithm is infinite where a matrix is singular.
+    """
     return _result_type(np.linalg.slogdet)(*bind(Slogdet(), _squares("slogdet", a)))
 
 
@@ -180,7 +185,7 @@ def matrix_power(a: Any, n: Any) -> Array:
 
 @implements(np.linalg.tensorinv)
 def tensorinv(a: Any, ind: int = 2) -> Array:
-    """The inverse of ``a`` as a map of tensors: its first ``ind`` axes are the result of the map, the others its argument."""
+    """The inverse of ``a`` as a map of tensors: to its first ``ind`` axes from the others."""
     a = array(a)
     if ind <= 0:
         raise ValueError("Invalid ind argument.")
@@ -213,7 +218,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Array:
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, /, *, upper: bool = False) -> Array:
-    """The Cholesky factors of a : f[..., n, n]: lower triangular, or with ``upper`` their conjugate transposes.
+    """The lower triangular Cholesky factors of a : f[..., n, n], or the ``upper`` ones.
 
     As NumPy reads only that triangle of ``a``, the derivative in the other one is zero.
     Raises ``LinAlgError`` if a matrix is not positive definite.
@@ -225,19 +230,20 @@ def cholesky(a: Any, /, *, upper: bool = False) -> Array:
 def qr(a: Any, mode: str = "reduced") -> Any:
     """The factors q and r of a : f[..., m, n]. ``mode``: 'reduced', 'complete', or 'r' for r alone.
 
-    Raises ``LinAlgError`` for the derivative where the first min(m, n) columns are dependent, ``UnsupportedError``
-    for mode 'raw'.
+    Raises ``LinAlgError`` for the derivative where the first min(m, n) columns are dependent,
+    ``UnsupportedError`` for mode 'raw'.
     """
     if mode in ("f", "full"):
         warnings.warn(
-            "The 'full' option is deprecated in favor of 'reduced'.\nFor backward compatibility let mode default.",
+            "The 'full' option is deprecated in favor of 'reduced'.\n"
+            "For backward compatibility let mode default.",
             DeprecationWarning,
             stacklevel=2,
         )
         mode = "reduced"
     if mode in ("raw", "e", "economic"):
         raise UnsupportedError(
-            f"np.linalg.qr: mode={mode!r} returns LAPACK's own storage, which has no derivative here{here()}. "
+            f"np.linalg.qr: mode={mode!r} returns LAPACK's own storage, which has no derivative{here()}. "
             "Use mode='reduced', 'complete' or 'r'."
         )
     if mode not in ("reduced", "complete", "r"):
@@ -251,20 +257,21 @@ def qr(a: Any, mode: str = "reduced") -> Any:
 def eigh(a: Any, UPLO: str = "L") -> Any:
     """Ascending eigenvalues and the eigenvectors, as columns, of Hermitian a : f[..., n, n].
 
-    As NumPy reads only the triangle ``UPLO`` of ``a``, the derivative in the other one is zero. The derivative of
-    eigenvectors is NaN where eigenvalues are equal; of complex ones it is right for functions of no phase.
+    As NumPy reads only the triangle ``UPLO`` of ``a``, the derivative in the other one is zero. The
+    derivative of eigenvectors is NaN where eigenvalues are equal; of complex ones it is right for functions
+    of no phase.
     """
     return _result_type(np.linalg.eigh)(*bind(Eigh(_triangle(UPLO)), _squares("eigh", a)))
 
 
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Array:
-    """Ascending eigenvalues of Hermitian a : f[..., n, n]; their sums are differentiable where some are equal."""
+    """Ascending eigenvalues of Hermitian a : f[..., n, n]; sums of equal ones are differentiable."""
     return bind(Eigvalsh(_triangle(UPLO)), _squares("eigvalsh", a))
 
 
 def _real_if_known(a: Array, w: Array, *others: Array) -> tuple[Array, ...]:
-    """NumPy returns real numbers if all eigenvalues of a real array are real: so do we where values are known."""
+    """Real numbers, as NumPy returns, if all eigenvalues of a real array are real and values are known."""
     if a.dtype.kind == "c" or peek(w) is UNKNOWN or not bool(np.all(np.imag(w) == 0)):
         return (w, *others)
     return tuple(np.real(x) for x in (w, *others))
@@ -274,8 +281,8 @@ def _real_if_known(a: Array, w: Array, *others: Array) -> tuple[Array, ...]:
 def eig(a: Any) -> Any:
     """Eigenvalues and eigenvectors, as columns, of a : f[..., n, n].
 
-    They are real if NumPy's are and the trace knows values (the program records a guard); in a trace of shapes
-    alone, as under ``vmap``, they are complex.
+    They are real if NumPy's are and the trace knows values (the program records a guard); in a trace of
+    shapes alone, as under ``vmap``, they are complex.
     """
     a = _squares("eig", a)
     return _result_type(np.linalg.eig)(*_real_if_known(a, *bind(Eig(), a)))
@@ -328,9 +335,10 @@ def svdvals(x: Any, /) -> Array:
 
 @implements(np.linalg.pinv)
 def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Array:
-    """The pseudoinverses of a : f[..., m, n]: singular values up to ``rcond`` (or ``rtol``) times the largest count as 0.
+    """The pseudoinverses of a : f[..., m, n].
 
-    The derivative is that at constant rank.
+    Singular values up to ``rcond`` (or ``rtol``) times the largest count as 0. The derivative is that at
+    constant rank.
     """
     a = _matrices("pinv", a)
     if rcond is None:
@@ -345,10 +353,12 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._
 
 @implements(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: Any = None) -> tuple[Array, Array, Array, Array]:
-    """Least squares: x, the squared residuals, the rank and the singular values of a : f[m, n], for b : f[m] or f[m, k].
+    """Minimise |b - a x|^2 for a : f[m, n] and b : f[m] or f[m, k].
 
-    The derivative is that at constant rank. The residuals are empty if m <= n or the rank is below n; in a trace
-    of shapes alone, which cannot know the rank, those of m > n are NaN where the rank is below n.
+    Returns x, the squared residuals, the rank and the singular values of ``a``.
+
+    The derivative is that at constant rank. The residuals are empty if m <= n or the rank is below n; in a
+    trace of shapes alone, which cannot know the rank, those of m > n are NaN where the rank is below n.
     """
     a, b = _common("lstsq", a, b)
     vector = b.ndim == 1
@@ -388,7 +398,7 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
 
 @implements(np.linalg.norm)
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
-    """The norm of vectors or matrices: ``ord`` None, 'fro', 'nuc', inf, -inf, or a number, along one or two axes.
+    """The norm of vectors (one axis) or matrices (two): ``ord`` None, 'fro', 'nuc', inf, -inf, or a number.
 
     Where a norm is 0 its derivative is 0; elements or singular values that tie for the largest share it.
 

@@ -1,7 +1,7 @@
 """Discrete Fourier transforms along one axis; several axes are several equations.
 
-Each keeps the length of its axis: padding and truncation are written out before it. ``norm`` is NumPy's, always
-spelled out: where the factor 1/n stands.
+Each keeps the length of its axis: padding and truncation are written out before it. ``norm`` is NumPy's,
+always spelled out: where the factor 1/n stands.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def swapped(norm: str) -> str:
 
 class _Transform(LinearMap, family=True):
     axis: int
-    norm: str
+    norm: Any
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         size = max(inputs[0].size, outputs[0].size)
         return int(5 * size * np.log2(max(2, max(inputs[0].shape[self.axis], outputs[0].shape[self.axis]))))
 
     def check(self, x: ShapedArray, kind: str) -> None:
-        """Raise ``TypeError`` unless ``x`` has a dtype of ``kind`` ('f', 'c') and something along the axis."""
+        """Raise ``TypeError`` unless ``x`` is of ``kind`` ('f' or 'c') and not empty along the axis."""
         if x.dtype.kind != kind or x.dtype == np.float16 or not x.shape[self.axis]:
             raise TypeError(
                 f"{self.name}: the operand must be of kind {kind!r} and not empty; got {x}{here()}."
@@ -42,7 +42,7 @@ class _Transform(LinearMap, family=True):
 
 
 class Fft(_Transform):
-    """y_k = f sum_j x_j exp(-2 pi i j k / n), or with + if ``inverse``. The matrix is symmetric: its own transpose."""
+    """y_k = f sum_j x_j exp(-2 pi i j k / n), or with + if ``inverse``. Symmetric: its own transpose."""
 
     inverse: bool = False
 
@@ -86,10 +86,10 @@ class Rfft(_Transform):
 
 
 class Irfft(_Transform):
-    """The ``n`` real numbers whose transform begins with x_0, ..., x_{n // 2}; imaginary parts that cannot be are not read.
+    """The ``n`` real numbers whose transform begins with x_0, ..., x_{n // 2}.
 
-    The transpose is the conjugate of a forward transform, where elements that stand for their conjugates too count
-    double.
+    Imaginary parts of elements that are their own conjugates are not read. The transpose is the conjugate of
+    a forward transform, where elements that stand for their conjugates too count double.
     """
 
     n: int
@@ -113,7 +113,7 @@ class Irfft(_Transform):
 
 
 def _weights(n: int, weight: float, axis: int, like: Array) -> Array:
-    """1 for the elements of a half transform that are their own conjugates, ``weight`` for the others; along ``axis``."""
+    """1 for the elements of a half transform that are their own conjugates, else ``weight``."""
     weights = np.full(n // 2 + 1, weight)
     weights[0] = 1
     if n % 2 == 0:

@@ -53,7 +53,7 @@ _SHIFTS = [
 
 
 def _readable(rows: list[Row]) -> list[Row]:
-    """Without those from which irfft can make no number: one point by default; and none, where NumPy reads beyond the array."""
+    """Without those of one point, which irfft makes none of, and of none, which NumPy reads beyond."""
     return [r for r in rows if r.args[0].shape != (1,) and 0 not in r.args[0].shape[1:]]
 
 

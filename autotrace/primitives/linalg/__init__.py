@@ -1,4 +1,4 @@
-"""Linear algebra on stacks of matrices: the factorisations of LAPACK and what rests on them, with their rules."""
+"""Linear algebra on stacks of matrices: LAPACK's factorisations and what rests on them."""
 
 from . import factoring, least_squares, solving, spectral, stacked
 

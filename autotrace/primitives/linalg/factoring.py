@@ -1,9 +1,9 @@
 """The Cholesky and the QR factorisation.
 
-Sources: Murray (2016), "Differentiation of the Cholesky decomposition"; Walter and Lehmann (2010), "Algorithmic
-differentiation of linear algebra functions with application in optimum experimental design"; Roberts and
-Roberts (2020), "QR and LQ decomposition matrix backpropagation algorithms for square, wide, and deep matrices";
-Ballard et al. (2014), "Reconstructing Householder vectors from tall-skinny QR".
+Sources: Murray (2016), "Differentiation of the Cholesky decomposition"; Walter and Lehmann (2010),
+"Algorithmic differentiation of linear algebra functions with application in optimum experimental design";
+Roberts and Roberts (2020), "QR and LQ decomposition matrix backpropagation algorithms for square, wide, and
+deep matrices"; Ballard et al. (2014), "Reconstructing Householder vectors from tall-skinny QR".
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["Cholesky", "Qr"]
 class Cholesky(Stacked):
     """The lower triangular l with l l^H = a, or the ``upper`` u with u^H u = a, for a : f[..., n, n].
 
-    dl = l phi(l^-1 da l^-H), where phi keeps the lower triangle and halves the diagonal (Murray 2016). Only the
-    lower (upper) triangle of ``a`` is read, so the derivative in the elements of the other one is zero.
+    dl = l phi(l^-1 da l^-H), where phi keeps the lower triangle and halves the diagonal (Murray 2016). Only
+    the lower (upper) triangle of ``a`` is read, so the derivative in the elements of the other one is zero.
     """
 
     upper: bool = False
@@ -48,21 +48,22 @@ class Cholesky(Stacked):
 class Qr(Stacked):
     """q with orthonormal columns and r upper triangular, q r = a : f[..., m, n].
 
-    With k = min(m, n), a1 and r1 the first k columns of a and r, and c = q^H da1 r1^-1: dq = q w + (da1 r1^-1 - q c),
-    dr = q^H da - w r, where w is anti-Hermitian, has the strict lower triangle of c, and of its diagonal the
-    imaginary part, since LAPACK makes the diagonal of r real. If the first k columns of ``a`` are not independent
-    there is no derivative: ``LinAlgError``.
+    With k = min(m, n), a1 and r1 the first k columns of a and r, and c = q^H da1 r1^-1: dq = q w + (da1 r1^-1
+    - q c), dr = q^H da - w r, where w is anti-Hermitian, has the strict lower triangle of c, and of its
+    diagonal the imaginary part, since LAPACK makes the diagonal of r real. If the first k columns of ``a``
+    are not independent there is no derivative: ``LinAlgError``.
 
     If ``complete`` and m > n, q has m columns. LAPACK's further ones are those of a product of Householder
-    reflections, and follow from the first n, q1, through w = [1; 0] - q1 with top w1: q = 1 - w w1^-H w^H (Ballard
-    et al. 2014, section 2.3). That gives their derivative too.
+    reflections, and follow from the first n, q1, through w = [1; 0] - q1 with top w1: q = 1 - w w1^-H w^H
+    (Ballard et al. 2014, section 2.3). That gives their derivative too.
     """
 
     complete: bool = False
     multiple: ClassVar[bool] = True
 
     def impl(self, a: Array) -> tuple[Array, Array]:
-        return tuple(np.linalg.qr(a, "complete" if self.complete else "reduced"))
+        q, r = np.linalg.qr(a, "complete" if self.complete else "reduced")
+        return q, r
 
     def abstract(self, a: ShapedArray) -> tuple[ShapedArray, ShapedArray]:
         if a.ndim < 2 or a.dtype.char not in "fdFD":
@@ -94,7 +95,7 @@ class Qr(Stacked):
         return np.concatenate([dq, self._further(q1, dq)], axis=-1), dr
 
     def _further(self, q1: Array, dq1: Array) -> Array:
-        """The derivative of the columns that complete q1: those of -w w1^-H w2^H, where w2 is the bottom of w."""
+        """The derivative of the columns that complete q1: -w w1^-H w2^H, where w2 is the bottom of w."""
         m, n = q1.shape[-2:]
         w = np.eye(m, n, dtype=q1.dtype) - q1
         y = adjoint(np.linalg.inv(w[..., :n, :]))
@@ -106,4 +107,4 @@ class Qr(Stacked):
 
 def _upper(x: Array) -> Array:
     """Zeros below the diagonal, where rounding would leave more than that."""
-    return np.where(np.tri(*x.shape[-2:], -1, dtype=bool), 0, x)
+    return np.where(np.tri(x.shape[-2], x.shape[-1], -1, dtype=np.bool_), 0, x)

@@ -20,10 +20,11 @@ __all__ = ["Lstsq", "Pinv"]
 
 
 class Pinv(Stacked):
-    """The pseudoinverse p : f[..., n, m] of a : f[..., m, n]; singular values up to ``rcond`` times the largest count as 0.
+    """The pseudoinverse p : f[..., n, m] of a : f[..., m, n].
 
-    At constant rank dp = -p da p + p p^H da^H (1 - a p) + (1 - p a) da^H p^H p. Where the rank is about to change
-    the pseudoinverse is not continuous, and this is its derivative along changes that keep the rank.
+    Singular values up to ``rcond`` times the largest count as 0. At constant rank dp = -p da p + p p^H da^H
+    (1 - a p) + (1 - p a) da^H p^H p. Where the rank is about to change the pseudoinverse is not continuous,
+    and this is its derivative along changes that keep the rank.
     """
 
     is_hermitian: bool = False
@@ -53,9 +54,10 @@ class Pinv(Stacked):
 class Lstsq(Stacked):
     """The shortest x that minimises |b - a x|^2, the minima, the rank of a and its singular values.
 
-    For a : f[..., m, n] and b : f[..., m, k]; singular values up to ``rcond`` times the largest count as 0. With the
-    pseudoinverse p and the residual r = b - a x: dx = p (db - da x) + p p^H da^H r + (1 - p a) da^H p^H x at
-    constant rank. The minima, one for each column, are NaN where the rank is below n; d|r|^2 = 2 Re r^H (db - da x).
+    For a : f[..., m, n] and b : f[..., m, k]; singular values up to ``rcond`` times the largest count as 0.
+    With the pseudoinverse p and the residual r = b - a x: dx = p (db - da x) + p p^H da^H r + (1 - p a) da^H
+    p^H x at constant rank. The minima, one for each column, are NaN where the rank is below n; d|r|^2 = 2 Re
+    r^H (db - da x).
     """
 
     rcond: float

@@ -78,7 +78,7 @@ class Inverse(Stacked):
 
 
 class Det(Stacked):
-    """The determinant of a : f[..., n, n]. ddet = sum(cofactors(a) * da): finite for singular matrices too."""
+    """The determinant of a : f[..., n, n]. ddet = sum(cofactors(a) * da), finite where singular."""
 
     def impl(self, a: Array) -> Array:
         return np.linalg.det(a)
@@ -97,13 +97,15 @@ class Det(Stacked):
 class Cofactors(Stacked):
     """The matrix g with sum(g * f) = D^(k+1) det(a)[e1, ..., ek, f] for all f; with no e the cofactors of a.
 
-    The determinant is a polynomial, linear in each e and symmetric in all, so every derivative of this operation
-    is the same operation: of one e more in the direction of a, itself with another e, itself for its transpose.
-    Nothing divides by a singular value: all orders are right for singular matrices, and 0 from order n on.
+    The determinant is a polynomial, linear in each e and symmetric in all, so every derivative of this
+    operation is the same operation: of one e more in the direction of a, itself with another e, itself for
+    its transpose. Nothing divides by a singular value: all orders are right for singular matrices, and 0 from
+    order n on.
 
-    With the decomposition a = u s vh the cofactors are det(u vh) conj(u) diag(p) conj(vh), where p_i is the product
-    of all singular values but s_i, and the next order takes products of all but two. Higher orders are the
-    coefficient of t in this expression at a + t e, a polynomial in t that is sampled at roots of unity.
+    With the decomposition a = u s vh the cofactors are det(u vh) conj(u) diag(p) conj(vh), where p_i is the
+    product of all singular values but s_i, and the next order takes products of all but two. Higher orders
+    are the coefficient of t in this expression at a + t e, a polynomial in t that is sampled at roots of
+    unity.
     """
 
     def impl(self, a: Array, *directions: Array) -> Array:

@@ -1,18 +1,19 @@
 """Eigenvalues and singular values, with and without their vectors.
 
-Sources: Giles (2008), sections 3.1 and 3.2; Townsend (2016), "Differentiating the singular value decomposition";
-Boeddeker et al. (2017), "On the computation of complex-valued gradients with application to statistically
-optimum beamforming", section 4.7.
+Sources: Giles (2008), sections 3.1 and 3.2; Townsend (2016), "Differentiating the singular value
+decomposition"; Boeddeker et al. (2017), "On the computation of complex-valued gradients with application to
+statistically optimum beamforming", section 4.7.
 
-Equal values. Where two eigenvalues or singular values are equal, each of them has a kink, and their vectors no
-derivative. The derivative of values alone is then taken in the basis that LAPACK returns: right for functions
-that treat the equal ones alike (sums, products, the largest). The derivative of vectors is NaN where a direction
-mixes those of equal values, and right elsewhere: a finite number there would be wrong for functions of
-matrices such as v f(w) v^H. The second derivative of values contains the first of vectors.
+Equal values. Where two eigenvalues or singular values are equal, each of them has a kink, and their vectors
+no derivative. The derivative of values alone is then taken in the basis that LAPACK returns: right for
+functions that treat the equal ones alike (sums, products, the largest). The derivative of vectors is NaN
+where a direction mixes those of equal values, and right elsewhere: a finite number there would be wrong for
+functions of matrices such as v f(w) v^H. The second derivative of values contains the first of vectors.
 
 Gauge. A vector of a complex matrix may be multiplied by any phase. For ``eig`` the derivative keeps LAPACK's
-normalisation (length 1, largest component real). For ``eigh`` and ``svd`` LAPACK promises none, and the derivative
-is that of vectors which turn as little as they can: right for functions that do not depend on the phase.
+normalisation (length 1, largest component real). For ``eigh`` and ``svd`` LAPACK promises none, and the
+derivative is that of vectors which turn as little as they can: right for functions that do not depend on the
+phase.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ __all__ = ["Eig", "Eigh", "Eigvals", "Eigvalsh", "Svd", "Svdvals"]
 
 
 class Eigvalsh(Stacked):
-    """The ascending eigenvalues of a Hermitian a : f[..., n, n], of which one triangle is read. dw = diag(v^H da v)."""
+    """The ascending eigenvalues of Hermitian a : f[..., n, n], of one triangle. dw = diag(v^H da v)."""
 
-    uplo: str = "L"
+    uplo: Any = "L"
 
     def impl(self, a: Array) -> Array:
         return np.linalg.eigvalsh(a, self.uplo)
@@ -52,16 +53,17 @@ def _quadratic(v: Array, a: Array) -> Array:
 
 
 class Eigh(Stacked):
-    """Ascending eigenvalues w and orthonormal eigenvectors v of a Hermitian a : f[..., n, n], of which one triangle is read.
+    """Ascending eigenvalues w and orthonormal eigenvectors v of a Hermitian a : f[..., n, n].
 
-    dw = diag(v^H da v); dv = v x with x_ij = (v^H da v)_ij / (w_j - w_i) and x_ii = 0.
+    One triangle is read. dw = diag(v^H da v); dv = v x with x_ij = (v^H da v)_ij / (w_j - w_i) and x_ii = 0.
     """
 
-    uplo: str = "L"
+    uplo: Any = "L"
     multiple: ClassVar[bool] = True
 
     def impl(self, a: Array) -> tuple[Array, Array]:
-        return tuple(np.linalg.eigh(a, self.uplo))
+        w, v = np.linalg.eigh(a, self.uplo)
+        return w, v
 
     def abstract(self, a: ShapedArray) -> tuple[ShapedArray, ShapedArray]:
         self.check_square(a)
@@ -109,7 +111,8 @@ class Eig(Stacked):
     """Eigenvalues w and eigenvectors v, as complex numbers, of a : f[..., n, n].
 
     With c = v^-1 da v: dw = diag(c), and dv = v x with x_ij = c_ij / (w_j - w_i), from which as much of v is
-    taken away as keeps each vector at length 1 and its largest component real (Boeddeker et al. 2017 for the rest).
+    taken away as keeps each vector at length 1 and its largest component real (Boeddeker et al. 2017 for the
+    rest).
     """
 
     multiple: ClassVar[bool] = True
@@ -161,20 +164,22 @@ def check_matrix(name: str, a: ShapedArray) -> None:
 
 
 class Svd(Stacked):
-    """u s vh = a : f[..., m, n] with orthonormal columns of u and v = vh^H and s descending; ``full`` completes them to bases.
+    """u s vh = a : f[..., m, n] with orthonormal columns of u and v = vh^H and s descending.
 
-    With c = u^H da v: ds = Re diag(c). du = u x and dv = v y with x, y anti-Hermitian, solving c = x s + ds - s y:
-    x_ij = (c_ij s_j + s_i conj(c_ji)) / (s_j^2 - s_i^2), y_ij = (s_i c_ij + conj(c_ji) s_j) / (s_j^2 - s_i^2) off
-    the diagonal; the imaginary part of c_ii is shared equally between x and -y. What leaves the span of u is
-    (1 - u u^H) da v / s, and likewise for v (Townsend 2016). The bases that ``full`` completes u and v to are
-    determined up to a rotation; the derivative is that of bases which turn as little as they can.
+    ``full`` completes u and v to bases. With c = u^H da v: ds = Re diag(c). du = u x and dv = v y with x, y
+    anti-Hermitian, solving c = x s + ds - s y: x_ij = (c_ij s_j + s_i conj(c_ji)) / (s_j^2 - s_i^2), y_ij =
+    (s_i c_ij + conj(c_ji) s_j) / (s_j^2 - s_i^2) off the diagonal; the imaginary part of c_ii is shared
+    equally between x and -y. What leaves the span of u is (1 - u u^H) da v / s, and likewise for v (Townsend
+    2016). The bases that ``full`` completes u and v to are determined up to a rotation; the derivative is
+    that of bases which turn as little as they can.
     """
 
     full: bool = False
     multiple: ClassVar[bool] = True
 
     def impl(self, a: Array) -> tuple[Array, Array, Array]:
-        return tuple(np.linalg.svd(a, full_matrices=self.full))
+        u, s, vh = np.linalg.svd(a, full_matrices=self.full)
+        return u, s, vh
 
     def abstract(self, a: ShapedArray) -> tuple[ShapedArray, ShapedArray, ShapedArray]:
         check_matrix(self.name, a)
@@ -214,7 +219,7 @@ class Svd(Stacked):
         return x + phases, y - phases
 
     def _leave(self, du: Array, u: Array, moved: Array, scale: Array) -> Array:
-        """Add to du what leaves the span of its vectors; and what turns the vectors that complete the basis."""
+        """Add to du what leaves the span of its vectors, and turn those that complete the basis."""
         k = scale.shape[-1]
         inside = u[..., :, :k]
         if not self.full:

@@ -1,4 +1,4 @@
-"""What all of linear algebra shares: operands are stacks of matrices, so a batch is one more axis of the stack.
+"""What all of linear algebra shares: operands are stacks of matrices; a batch is one more axis of the stack.
 
 The derivatives are JAX's: transposes without conjugation, the pairing Re(ct * t).
 """
@@ -77,7 +77,7 @@ def adjoint(x: Array) -> Array:
 
 def lower_part(x: Array, diagonal: int = 0) -> Array:
     """Return each matrix with zeros above its ``diagonal``."""
-    return np.where(np.tri(*x.shape[-2:], diagonal, dtype=bool), x, 0)
+    return np.where(np.tri(x.shape[-2], x.shape[-1], diagonal, dtype=np.bool_), x, 0)
 
 
 def diagonal_part(x: Array) -> Array:
