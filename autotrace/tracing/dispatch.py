@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ..errors import MutationError, TracerArrayConversionError, UnsupportedError
+from ..errors import TracerArrayConversionError, UnsupportedError
 from .aliases import fresh
 from .guards import STORING, here, storing
 from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, find, method
@@ -35,11 +35,6 @@ def _array_ufunc(self: Tracer, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs
 def _array_function(self: Tracer, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
     ours = FUNCTIONS.get(function) or find(FUNCTIONS, function)
     if ours is None:
-        if function is np.copyto:
-            raise MutationError(
-                f"np.copyto: a traced value cannot be stored in a plain NumPy array{here()}. "
-                "Make the target with autotrace.numpy.zeros, or use np.where or np.stack."
-            )
         _uncovered(full_name(function))
     result = ours(*args, **kwargs)
     if type(result) is Tracer and result.aval.weak_type and function not in _KEEP_PYTHON:

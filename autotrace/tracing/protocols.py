@@ -5,14 +5,16 @@ Operations register themselves where they are defined; a tracer looks them up an
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
 
 import numpy as np
 
 from .tracer import Tracer
 
-__all__ = ["FUNCTIONS", "UFUNCS", "UFUNC_METHODS", "implements", "method", "operator"]
+__all__ = ["FUNCTIONS", "LAZY_RULES", "UFUNCS", "UFUNC_METHODS", "find", "implements", "method", "operator"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -24,6 +26,28 @@ UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
 
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 """What ``np.sum(t)`` and its like call: the same arguments as NumPy's own function."""
+
+
+LAZY_RULES: dict[str, str] = {"scipy.special": "autotrace.scipy.special"}
+"""Modules of functions to the modules of their rules, which are imported when one of the functions is first met."""
+
+
+def find(table: dict[Any, Callable[..., Any]], function: Callable[..., Any]) -> Callable[..., Any] | None:
+    """Return what ``table`` holds for ``function``, after loading the rules of the module that it comes from."""
+    found = table.get(function)
+    if found is None and LAZY_RULES:
+        _load_rules(function)
+        found = table.get(function)
+    return found
+
+
+def _load_rules(function: Callable[..., Any]) -> None:
+    """Import the rules of the module of ``function``. A ufunc does not tell its module: any that is in use may be it."""
+    home = getattr(function, "__module__", None)
+    for module, rules in list(LAZY_RULES.items()):
+        if module in sys.modules and (home is None or home == module or home.startswith(module + ".")):
+            import_module(rules)
+            LAZY_RULES.pop(module, None)
 
 
 def implements(*numpy_functions: Callable[..., Any]) -> Callable[[F], F]:
