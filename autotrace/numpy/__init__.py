@@ -29,7 +29,9 @@ from . import (
     statistics,
     targets,
     ufuncs,
+    updates,
 )
+from .creation import *  # noqa: F403
 
 targets.honour_out()
 

@@ -29,6 +29,7 @@ __all__ = [
     "gather",
     "getitem",
     "index_steps",
+    "part_aval",
     "replaced",
     "scatter_add",
     "scatter_set",
@@ -72,6 +73,12 @@ class Slice(LinearMap):
 
     def put(self, x: Array, y: Array) -> Array:
         return bind(SliceSet(self.index), x, y)
+
+    @property
+    def row(self) -> int | None:
+        """The only row that is touched, if it is one."""
+        first = self.index[0]
+        return first if type(first) is int else None
 
     def disjoint(self, other: Slice) -> bool:
         """Tell whether two parts of one array certainly have no element in common."""
@@ -457,6 +464,9 @@ def _index_array(item: Any) -> Any:
             f"arrays used as indices must be of integer (or boolean) type; got {array.dtype}{here()}. "
             "Convert them: i.astype(int)."
         )
+    if type(array) is Tracer:  # a constant of the program needs no guard
+        known = array._trace.constants.get(array._var)
+        array = known if isinstance(known, np.ndarray) else array
     return _Truth(bool(array)) if array.dtype == np.bool_ and array.ndim == 0 else array
 
 
@@ -522,7 +532,7 @@ def _advanced(shape: tuple[int, ...], items: Sequence[Any]) -> list[Any]:
     front = advanced[0] if together else 0
     kept = [None if type(i) is _Truth else slice(None) if n in advanced else i for n, i in enumerate(items)]
     steps = _basic(shape, kept)
-    lengths = _lengths(shape, steps)
+    lengths = part_aval(ShapedArray(shape, np.dtype(np.bool_)), steps).shape
     arrays = []
     for axis in advanced:
         item = items[axis]
@@ -547,13 +557,6 @@ def _advanced(shape: tuple[int, ...], items: Sequence[Any]) -> list[Any]:
         At([broadcast_to(array, common) for array in arrays]),
         *_permutation(order),
     ]
-
-
-def _lengths(shape: tuple[int, ...], steps: Sequence[Any]) -> tuple[int, ...]:
-    aval = ShapedArray(shape, np.dtype(np.bool_))
-    for step in steps:
-        aval = step.abstract(aval)
-    return aval.shape
 
 
 def _permutation(axes: tuple[int, ...]) -> list[Any]:
@@ -592,7 +595,7 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     steps, copies = index_steps(x.shape, index)
     if _holds_already(x, steps, value):
         return
-    aval = _part_aval(x, steps)
+    aval = part_aval(x, steps)
     if isinstance(value, list | tuple) and not aval.shape and np.ndim(value):
         raise ValueError(f"setting an array element with a sequence{here()}.")
     y = stored(value, x.dtype)
@@ -602,7 +605,8 @@ def setitem(x: Any, index: Any, value: Any) -> None:
     rebind(x, replaced(x, steps, fitted(y, aval.shape, copies)), steps[0] if steps else None)
 
 
-def _part_aval(x: Any, steps: Sequence[Any]) -> ShapedArray:
+def part_aval(x: Any, steps: Sequence[Any]) -> ShapedArray:
+    """Return the aval of the part of ``x`` that ``steps`` lead to."""
     aval = ShapedArray(x.shape, x.dtype)
     for step in steps:
         aval = Gather().abstract(aval, *[_aval(i) for i in step.indices]) if type(step) is At else step.abstract(aval)

@@ -1,7 +1,7 @@
 """From a Python function to a program. It knows no operation by name: those register themselves."""
 
 from . import dispatch as _dispatch  # attaches NumPy's protocols to Tracer
-from .aliases import ReadOnly, View, check_writable, fresh, link, linked, rebind, traced_constant
+from .aliases import ReadOnly, View, check_writable, fresh, laid_out_like, link, linked, rebind, traced_constant
 from .dispatch import VIEWS, full_name
 from .entry import ShapeDtypeStruct, Traced, as_operand, leaf_aval, leaf_value, trace
 from .guards import Guard, StopGradient, here, mask_value, stop_gradient_leaf
@@ -36,6 +36,7 @@ __all__ = [
     "implements",
     "infer",
     "innermost",
+    "laid_out_like",
     "leaf_aval",
     "leaf_value",
     "link",

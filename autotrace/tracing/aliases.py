@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,13 @@ from ..ir import ShapedArray, Var, here
 from .trace import UNKNOWN, Trace, current_trace, peek
 from .tracer import CALLER, Tracer
 
-__all__ = ["ReadOnly", "View", "check_writable", "fresh", "link", "linked", "rebind", "traced_constant"]
+__all__ = ["ReadOnly", "View", "check_writable", "fresh", "laid_out_like", "link", "linked", "rebind", "traced_constant"]
 
 
 class _Storage:
     """What the members of a family share: the variable of the root, and who they are."""
 
-    __slots__ = ("callers", "limit", "members", "order", "origin", "trace", "undecided", "var")
+    __slots__ = ("callers", "count", "limit", "members", "order", "origin", "rows", "trace", "undecided", "var")
 
     def __init__(self, trace: Trace, var: Var, callers: bool) -> None:
         self.trace = trace
@@ -40,15 +41,33 @@ class _Storage:
         self.callers = callers
         """The memory belongs to the caller of the traced function."""
         self.members: list[weakref.ref[Tracer]] = []
+        self.rows: dict[int, list[weakref.ref[Tracer]]] = {}
+        """Members within one row of the root, by its number: a write to another row does not reach them."""
+        self.count = 0
         self.limit = 16
         self.undecided = False
         """Of some members only the memory layout tells whether they are views."""
 
-    def add(self, member: Tracer) -> None:
-        if len(self.members) >= self.limit:
-            self.members = [ref for ref in self.members if ref() is not None]
-            self.limit = 16 + 2 * len(self.members)
-        self.members.append(weakref.ref(member))
+    def add(self, member: Tracer, first: Any = None) -> None:
+        """Add a member to which the step ``first`` leads from the root."""
+        if self.count >= self.limit:
+            self._forget_dead()
+        self.count += 1
+        row = getattr(first, "row", None)
+        (self.members if row is None else self.rows.setdefault(row, [])).append(weakref.ref(member))
+
+    def _forget_dead(self) -> None:
+        self.members = [ref for ref in self.members if ref() is not None]
+        rows = {row: [ref for ref in refs if ref() is not None] for row, refs in self.rows.items()}
+        self.rows = {row: refs for row, refs in rows.items() if refs}
+        self.count = len(self.members) + sum(map(len, self.rows.values()))
+        self.limit = 16 + 2 * self.count
+
+    def reached(self, first: Any = None) -> list[Tracer]:
+        """Return the live members that a write by way of the step ``first`` may reach."""
+        row = getattr(first, "row", None)
+        refs = [*self.members, *(self.rows.get(row, ()) if row is not None else chain(*self.rows.values()))]
+        return [member for ref in refs if (member := ref()) is not None]
 
 
 class View:
@@ -114,7 +133,7 @@ def link(base: Tracer, view: Tracer, step: Any, shares: Any = None, readonly: bo
         alias = _root(base, callers=True)
     view._alias = View(alias, step, shares, readonly, None)
     storage: Any = alias.root().storage
-    storage.add(view)
+    storage.add(view, view._alias.path()[0].step)
     if shares is not None:
         storage.undecided = True
     return view
@@ -140,6 +159,9 @@ def fresh(x: Any, order: str = "K") -> Any:
     """
     if type(x) is not Tracer:
         return x
+    alias = x._alias
+    if order == "K" and type(alias) is View and alias.storage is not None:
+        order = alias.storage.order
     current = current_trace()
     if current is not None and current is not x._trace and current.is_open and current.order > x._trace.order:
         copy = Tracer(current, current.atom(x))  # type: ignore[arg-type]
@@ -149,6 +171,17 @@ def fresh(x: Any, order: str = "K") -> Any:
         copy._alias = _root(copy)
         copy._alias.storage.order = order
     return copy
+
+
+def laid_out_like(x: Tracer, prototype: Tracer) -> Tracer:
+    """Give ``x``, new and of the same shape, the memory layout of ``prototype``; return it."""
+    alias = prototype._alias
+    if x.ndim > 1:
+        storage: Any = x._alias.storage
+        storage.origin = (prototype._trace, prototype._var)
+        if type(alias) is View and alias.storage is not None:
+            storage.origin, storage.order = alias.storage.origin, alias.storage.order
+    return x
 
 
 def traced_constant(array: Any, readonly: bool = False) -> Any:
@@ -235,12 +268,7 @@ def rebind(x: Tracer, value: Any, region: Any = None) -> None:
 
 def _renew(storage: _Storage, known: dict[Any, Any], written: tuple[Any, ...], x: Tracer, value: Tracer) -> None:
     """Bring the live members up to date; ``known`` holds values by the steps that lead to them."""
-    live = []
-    for ref in storage.members:
-        member = ref()
-        if member is None:
-            continue
-        live.append(ref)
+    for member in storage.reached(written[0] if written else None):
         if member is x:
             x._trace, x._var = value._trace, value._var
             continue
@@ -248,8 +276,6 @@ def _renew(storage: _Storage, known: dict[Any, Any], written: tuple[Any, ...], x
         if not _disjoint(steps, written):
             found = _derive(known, steps)
             member._trace, member._var = found._trace, found._var
-    storage.members = live
-    storage.limit = 16 + 2 * len(live)
 
 
 def _derive(known: dict[Any, Any], steps: tuple[Any, ...]) -> Any:
@@ -284,10 +310,8 @@ def _settle(storage: _Storage) -> None:
     if not storage.undecided:
         return
     layouts: dict[Any, Any] = {}
-    for ref in storage.members:
-        member = ref()
-        alias = None if member is None else member._alias
-        for node in alias.path() if isinstance(alias, View) else ():
+    for member in storage.reached():
+        for node in member._alias.path():
             if node.shares is None:
                 continue
             if not node.shares(_layout(node.parent, storage, layouts)):
@@ -333,9 +357,10 @@ def _part(node: View, storage: _Storage) -> _Storage:
     node.parent, node.step, node.shares, node.readonly = None, None, None, False
     node.storage = apart = _Storage(value._trace, value._var, callers=False)
     apart.undecided = True
-    refs, storage.members = storage.members, []
-    for ref in refs:
-        member: Any = ref()
-        if member is not None:
-            (apart if member._alias.root() is node else storage).members.append(ref)
+    members = storage.reached()
+    storage.members, storage.rows, storage.count = [], {}, 0
+    for member in members:
+        path = member._alias.path()
+        owner = apart if member._alias.root() is node else storage
+        owner.add(member, path[0].step if path else None)
     return apart

@@ -223,7 +223,7 @@ class Trace:
         """
         values = self.values if values is None else values
         if values is None:
-            return UNKNOWN
+            return self.constants.get(var, UNKNOWN)
         found = values.get(var, UNKNOWN)
         if found is not UNKNOWN:
             return found

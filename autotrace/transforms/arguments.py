@@ -11,7 +11,7 @@ import numpy as np
 from ..compile.inline import inline
 from ..compile.simplify import simplify
 from ..ir import Jaxpr, ShapedArray, float0
-from ..tracing import PROTECTED, SCALAR_AVALS, Traced, Tracer, as_operand, leaf_aval, leaf_value, trace
+from ..tracing import PROTECTED, SCALAR_AVALS, Traced, Tracer, as_operand, fresh, leaf_aval, leaf_value, trace
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
 
 __all__ = ["Leaves", "Run", "Selection", "copied", "function_name", "leaves_of", "locate", "owned", "parameters_of", "protect", "select", "trace_leaves", "zeros_of"]
@@ -262,6 +262,8 @@ def owned(results: Sequence[Any], foreign: Iterable[Any]) -> list[Any]:
     for x in results:
         if type(x) is np.ndarray and (x.base is not None or id(x) in taken or not x.flags.writeable):
             x = x.copy()
+        elif type(x) is Tracer:
+            x = fresh(x)
         taken.add(id(x))
         mine.append(x[()] if type(x) is np.ndarray and x.ndim == 0 else x)
     return mine
@@ -269,4 +271,4 @@ def owned(results: Sequence[Any], foreign: Iterable[Any]) -> list[Any]:
 
 def copied(leaves: Leaves) -> Leaves:
     """Own the arrays that a later call will read."""
-    return leaves._replace(values=[x.copy() if type(x) is np.ndarray else x for x in leaves.values])
+    return leaves._replace(values=[x.copy() if type(x) is np.ndarray else fresh(x) for x in leaves.values])
