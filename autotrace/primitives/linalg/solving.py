@@ -160,6 +160,9 @@ class Cofactors(Stacked):
 
 def _minors(a: Array, *direction: Array) -> Array:
     """The cofactors of ``a``, or their derivative in one direction, by the singular value decomposition."""
+    found = None if direction else _regular_cofactors(a)
+    if found is not None:
+        return found
     u, s, vh = np.linalg.svd(a)
     sign = (np.linalg.det(u) * np.linalg.det(vh))[..., None, None]
     left, right = np.conj(u), np.conj(vh)
@@ -173,6 +176,16 @@ def _minors(a: Array, *direction: Array) -> Array:
     shares = (without * diagonal_part(f)[..., None, :]).sum(axis=-1)
     inner = inner + np.eye(n, dtype=s.dtype) * shares[..., None]
     return sign * np.matmul(np.matmul(left, inner), right)
+
+
+def _regular_cofactors(a: Array) -> Array | None:
+    """The cofactors as det(a) a^-T, several times faster; None unless all matrices are far from singular."""
+    try:
+        x = np.linalg.inv(a)
+    except np.linalg.LinAlgError:
+        return None
+    sizes = [np.abs(y).sum(axis=-2).max(axis=-1, initial=0) for y in (a, x)]
+    return np.linalg.det(a)[..., None, None] * x.mT if np.all(sizes[0] * sizes[1] < 1e3) else None
 
 
 def _others(s: Array) -> Array:
