@@ -1567,11 +1567,31 @@ def uncovered_function():
 
 @bad(
     e.UnsupportedError,
-    "np.gcd: autotrace has no derivative for this function; it was called on a traced value at {here}. "
-    "Write it with functions that have one, or add a primitive (see docs/primitives.md).",
+    "<lambda> (vectorized): autotrace has no derivative for this function; it was called on a traced value "
+    "at {here}. Write it with functions that have one, or add a primitive (see docs/primitives.md).",
 )
 def uncovered_ufunc():
+    halve = np.frompyfunc(lambda x: x / 2, 1, 1)
+    grad(lambda x: halve(x))(1.0)  # here
+
+
+@bad(
+    TypeError,
+    "gcd: ufunc 'gcd' did not contain a loop with signature matching types (<class "
+    "'numpy.dtypes.Float64DType'>, <class 'numpy.dtypes.Int64DType'>) -> None at {here}. Convert the "
+    "operands first.",
+)
+def integer_ufunc_of_a_float():
     grad(lambda x: np.gcd(x, 2))(1.0)  # here
+
+
+@bad(
+    e.NonConcreteBooleanIndexError,
+    "boolean index: the number of true elements must be known; got bool[3] at {here}, which vmap(<lambda>) "
+    "knows by shape alone. Use np.where(mask, x, 0), or a reduction with where=mask.",
+)
+def mask_under_vmap():
+    vmap(lambda x: x[x > 0].sum())(np.ones((2, 3)))  # here
 
 
 @bad(TypeError, "sum() got an unexpected keyword argument 'colour'")

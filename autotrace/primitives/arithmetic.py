@@ -367,6 +367,10 @@ sign = implements(np.sign)(_by_kind(Sign(), ComplexSign()))
 
 
 @operator("__divmod__", "__rdivmod__")
+def _divmod_operator(x: Any, y: Any) -> tuple[Array, Array]:
+    return x // y, x % y
+
+
 @implements(np.divmod)
 def divmod_(x: Any, y: Any) -> tuple[Array, Array]:
     """Return ``(x // y, x % y)``."""

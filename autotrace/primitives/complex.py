@@ -126,7 +126,9 @@ def imag(x: Any) -> Array:
 @implements(np.conjugate)
 def conj(x: Any) -> Array:
     """The complex conjugate; ``x`` itself if it is real."""
-    return bind(Conj(), x) if _is_complex(x) else fresh(x)
+    if _is_complex(x):
+        return bind(Conj(), x)
+    return np.positive(x) if type(x) is Tracer and x.aval.weak_type else fresh(x)
 
 
 @method("astype")

@@ -177,7 +177,11 @@ def round(a: Any, decimals: Any = 0) -> Array:
 @method("__round__")
 def _python_round(x: Tracer, ndigits: Any = None) -> Any:
     """Answer ``round(x)`` with an integer, which is guarded, and ``round(x, n)`` with a traced number."""
-    return int(np.rint(x)) if ndigits is None else round(x, ndigits)  # type: ignore[call-overload]
+    if ndigits is None:
+        return int(np.rint(x))
+    if x.aval.weak_type and x.aval.inexact:
+        return apply_elementwise(Round(ndigits.__index__()), (x,), keep_weak=True)
+    return round(x, ndigits)  # type: ignore[call-overload]
 
 
 @implements(np.fix)

@@ -21,13 +21,13 @@ def _array_ufunc(self: Tracer, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs
     if how == "__call__":
         function = UFUNCS.get(ufunc) or find(UFUNCS, ufunc)
         if function is None:
-            _uncovered(f"np.{ufunc.__name__}")
+            _uncovered(ufunc_name(ufunc))
         if not kwargs:
             return function(*inputs)
         how = "call"
     function = UFUNC_METHODS.get(how)
     if function is None:
-        _uncovered(f"np.{ufunc.__name__}.{how}")
+        _uncovered(f"{ufunc_name(ufunc)}.{how}")
     return function(ufunc, *inputs, **kwargs)
 
 
@@ -69,6 +69,12 @@ def full_name(function: Callable[..., Any]) -> str:
     """Return the name by which users know a NumPy function: ``np.linalg.norm``."""
     module = getattr(function, "__module__", None) or "numpy"
     return f"{module.replace('numpy', 'np', 1)}.{function.__name__}"
+
+
+def ufunc_name(ufunc: np.ufunc) -> str:
+    """Return the name by which users know a ufunc: ``np.sin``, or its bare name where it is not NumPy's."""
+    name = ufunc.__name__
+    return f"np.{name}" if getattr(np, name, None) is ufunc else name
 
 
 def _uncovered(name: str) -> NoReturn:

@@ -87,7 +87,7 @@ def _explain(error: Exception, what: str) -> None:
         ) from error
     if "only integers, slices" in str(error):
         notes = error.__dict__.setdefault("__notes__", [])
-        notes.append("autotrace: a NumPy array takes no traced index. Write autotrace.numpy.take(array, index, axis=0).")
+        notes.append("autotrace: a NumPy array takes no traced index. Write autotrace.numpy.asarray(array)[index].")
     if "dtype('O')" in str(error) or "which has no callable" in str(error):
         raise UnsupportedError(
             f"{what}: this NumPy function takes no array of objects, which np.array makes of traced scalars; got NumPy's "
