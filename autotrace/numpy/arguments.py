@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..tracing import as_operand
+from ..tracing import as_operand, fresh
 
-__all__ = ["Array", "array", "integer", "integers"]
+__all__ = ["Array", "array", "fresh", "integer", "integers"]
 
 Array = Any
 
