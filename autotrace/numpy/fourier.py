@@ -16,7 +16,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..primitives.fft import Fft, Irfft, Rfft, swapped
 from ..primitives.indexing import embed
 from ..primitives.promotion import convert
-from ..tracing import bind, here, implements
+from ..tracing import bind, fresh, here, implements
 from .arguments import Array, array, integer
 
 __all__ = [
@@ -231,7 +231,7 @@ def irfft2(a: Any, s: Any = None, axes: Any = (-2, -1), norm: str | None = None,
 
 
 def _shifted(x: Any, axes: Any, inverse: bool) -> Array:
-    x = array(x)
+    x = fresh(array(x))
     axes = range(x.ndim) if axes is None else axes if isinstance(axes, tuple | list | np.ndarray) else (axes,)
     for axis in axes:
         axis = normalize_axis_index(integer(axis), x.ndim)
