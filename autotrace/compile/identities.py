@@ -41,7 +41,7 @@ def _add(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
 
 def _sub(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
     x, y = inputs
-    if _is(y, 0) and not np.signbit(y.value):  # type: ignore[union-attr]
+    if _is(y, 0) and not np.any(np.signbit([np.real(y.value), np.imag(y.value)])):  # type: ignore[union-attr]
         return x  # x - 0 = x
     if (d := b.definition(y, Neg)) is not None:  # x - -y = x + y
         return b.emit(Add(), (x, d.inputs[0]))  # type: ignore[no-any-return]
@@ -66,9 +66,9 @@ def _mul(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
 
 def _whole(atom: Atom) -> bool:
     """A small integer, at least 1: scaling by two of them overflows just where scaling by their product does."""
-    return type(atom) is Literal and atom.aval.dtype.kind == "f" and 1 <= abs(atom.value) <= 2**20 and (
-        atom.value == int(atom.value)
-    )
+    if type(atom) is not Literal or atom.aval.dtype.kind != "f" or atom.aval.dtype.itemsize < 4:
+        return False  # the product of two of them would overflow half precision
+    return 1 <= abs(atom.value) <= 2**20 and bool(atom.value == int(atom.value))
 
 
 def _div(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:

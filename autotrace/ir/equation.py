@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from .avals import ShapedArray, aval_of
 from .primitive import Primitive
-from .source import Source
+from .source import Source, saved
 
 __all__ = ["Atom", "Equation", "Literal", "Var", "used_vars"]
 
@@ -56,6 +56,10 @@ class Equation(NamedTuple):
     inputs: tuple[Atom, ...]
     outputs: tuple[Var, ...]
     source: Source | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Save the place in plain words: code objects do not pickle."""
+        return Equation, (self.primitive, self.inputs, self.outputs, saved(self.source))
 
     @property
     def params(self) -> dict[str, Any]:

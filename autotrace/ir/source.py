@@ -29,6 +29,7 @@ __all__ = [
     "in_phase",
     "place",
     "raised_at",
+    "saved",
     "user_source",
 ]
 
@@ -96,6 +97,12 @@ def place(source: Source | None) -> Place | None:
     if isinstance(code, Place):
         return code
     return Place(code.co_filename, _line(code, offset), getattr(code, "co_qualname", code.co_name))
+
+
+def saved(source: Source | None) -> Source | None:
+    """Return ``source`` without its code object, so that it can be saved."""
+    where = place(source)
+    return None if where is None or source is None else (where, 0, source[2])
 
 
 def _line(code: CodeType, offset: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
+from types import MethodType
 from typing import Any
 
 __all__ = ["Transformed", "check_callable", "transformed"]
@@ -13,7 +14,8 @@ __all__ = ["Transformed", "check_callable", "transformed"]
 class Transformed:
     """The function that a transform makes of ``fun``.
 
-    Works as a method (it binds to an instance), pickles if ``fun`` does, and prints as the call that made it.
+    Works as a method (it binds to an instance; positions in ``argnums`` and ``in_axes`` count ``self``, without them
+    ``self`` takes no part), pickles if ``fun`` does, and prints as the call that made it.
     """
 
     def __init__(
@@ -31,9 +33,16 @@ class Transformed:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
+        if self._counts_arguments():
+            return MethodType(self, instance)  # positions are those of the definition, where self is 0
         bind = getattr(self._fun, "__get__", None)
         bound = bind(instance, owner) if bind else functools.partial(self._fun, instance)
         return Transformed(self._transform, bound, self._call, self._options)
+
+    def _counts_arguments(self) -> bool:
+        """Whether options tell arguments by their position."""
+        shown = {k: v for k, v in self._options.items() if v != _default(self._transform, k)}
+        return "argnums" in shown or "static_argnums" in shown or isinstance(shown.get("in_axes"), tuple | list)
 
     def __repr__(self) -> str:
         name = getattr(self._fun, "__qualname__", None) or repr(self._fun)
