@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ..ir import Atom, Jaxpr, Literal, Var, annotate, last_uses, place
 from ..primitives.families import Elementwise
 from ..primitives.promotion import Broadcast
+from .scalars import generate_scalar, is_scalar_program
 
 __all__ = ["Compiled", "generate"]
 
@@ -53,7 +54,8 @@ class Compiled(NamedTuple):
             where = place(self.jaxpr.equations[self.lines[number]].source) if number in self.lines else None
             if where is not None and where != last:
                 text = linecache.getline(where.file, where.line).strip()
-                written.append(f"    # {where}: {text}" if text else f"    # {where}")
+                indent = line[: len(line) - len(line.lstrip())]
+                written.append(f"{indent}# {where}: {text}" if text else f"{indent}# {where}")
                 last = where
             written.append(line)
         return "\n".join(written)
@@ -68,8 +70,14 @@ class Compiled(NamedTuple):
             raise annotate(error, self.jaxpr.equations[self.lines[line]]) from error.__cause__
 
 
-def generate(jaxpr: Jaxpr) -> Compiled:
-    """Generate and compile the function of ``jaxpr``. Values are dropped after their last use."""
+def generate(jaxpr: Jaxpr, rounding: bool = False) -> Compiled:
+    """Generate and compile the function of ``jaxpr``. Values are dropped after their last use.
+
+    With ``rounding``, results may differ from the interpreter's by rounding: scalars run on ``math``.
+    """
+    if rounding and is_scalar_program(jaxpr):
+        function, source, where = generate_scalar(jaxpr, Lazily(jaxpr))
+        return Compiled(function, source, jaxpr, where)
     writer = _Writer(jaxpr)
     stretched = implicit_broadcasts(jaxpr)
     lines = [f"def program({', '.join(writer.name(v) for v in jaxpr.in_vars)}):"]
@@ -89,6 +97,21 @@ def generate(jaxpr: Jaxpr) -> Compiled:
     source = "\n".join(lines)
     exec(compile(source, _FILE, "exec"), writer.scope)
     return Compiled(writer.scope["program"], source, jaxpr, where)
+
+
+class Lazily:
+    """The program on NumPy, generated when it is first asked for."""
+
+    __slots__ = ("_compiled", "_jaxpr")
+
+    def __init__(self, jaxpr: Jaxpr) -> None:
+        self._jaxpr = jaxpr
+        self._compiled: Compiled | None = None
+
+    def __call__(self, *inputs: Any) -> Any:
+        if self._compiled is None:
+            self._compiled = generate(self._jaxpr)
+        return self._compiled(*inputs)
 
 
 def implicit_broadcasts(jaxpr: Jaxpr) -> dict[Atom, Atom]:

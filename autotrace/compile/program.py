@@ -12,6 +12,7 @@ from typing import Any
 from ..ir import Atom, Jaxpr, Literal
 from ..tracing import run_all
 from .codegen import Compiled, generate
+from .fusion import SMALLEST, fuse
 from .inline import inline
 from .simplify import simplify
 
@@ -42,7 +43,7 @@ class Program:
         if self._compiled is not None:
             return self._compiled(*leaves)
         self._runs += 1
-        if self._runs > RUNS_BEFORE_COMPILING and len(self.optimized.equations) <= LONGEST:
+        if (self._runs > RUNS_BEFORE_COMPILING or self._is_large) and len(self.optimized.equations) <= LONGEST:
             return self.compiled(*leaves)
         return self._interpret(leaves)
 
@@ -52,6 +53,11 @@ class Program:
         values.update(zip(jaxpr.in_vars, leaves, strict=True))
         run_all(jaxpr, values)
         return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
+
+    @property
+    def _is_large(self) -> bool:
+        """On large arrays one run costs more than compiling."""
+        return any(v.aval.size >= SMALLEST for e in self.jaxpr.equations for v in e.outputs)
 
     @property
     def optimized(self) -> Jaxpr:
@@ -64,5 +70,5 @@ class Program:
     def compiled(self) -> Compiled:
         """The generated function, made now if need be."""
         if self._compiled is None:
-            self._compiled = generate(self.optimized)
+            self._compiled = generate(fuse(self.optimized), rounding=True)
         return self._compiled
