@@ -8,8 +8,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..primitives.indexing import embed
-from ..tracing import Tracer, implements, method
-from .arguments import Array, array, fresh, integer, integers, refuse_out
+from ..tracing import ReadOnly, Tracer, fresh, implements, link, method
+from .arguments import Array, array, integer, integers
 from .joining import along
 
 __all__: list[str] = []
@@ -62,7 +62,7 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Array:
         steps = steps % x.shape[i] if x.shape[i] else 0
         if steps:
             x = np.concatenate((x[along(i, slice(-steps, None))], x[along(i, slice(None, -steps))]), i)
-    return fresh(x)
+    return x
 
 
 @implements(np.rot90)
@@ -128,7 +128,7 @@ def _diagonal_items(rows: int, columns: int, offset: int) -> slice:
 @implements(np.diagonal)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """The elements ``a[..., i, i + offset]`` of two axes, as a new last axis."""
-    x = array(a)
+    given = x = array(a)
     if x.ndim < 2:
         raise ValueError("diag requires an array of at least two dimensions")
     first, second = (normalize_axis_index(i, x.ndim) for i in (axis1, axis2))
@@ -137,7 +137,11 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     x = np.moveaxis(x, (first, second), (-2, -1))
     *before, rows, columns = x.shape
     flat = x.reshape((*before, rows * columns))
-    return flat[(..., _diagonal_items(rows, columns, integer(offset)))]
+    result = flat[(..., _diagonal_items(rows, columns, integer(offset)))]
+    if type(given) is not Tracer:
+        return result
+    step = ReadOnly(lambda x: diagonal(x, offset, axis1, axis2))
+    return link(given, Tracer(result._trace, result._var), step, readonly=True)
 
 
 @implements(np.linalg.diagonal)
@@ -172,7 +176,6 @@ def diagflat(v: Any, k: int = 0) -> Array:
 @implements(np.trace)
 def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
     """The sum of the diagonal of two axes."""
-    refuse_out("trace", out)
     return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
 

@@ -339,6 +339,10 @@ class At:
     def put(self, x: Array, y: Array) -> Array:
         return bind(ScatterSet(), x, y, *self.indices)
 
+    def layout(self, x: Array) -> Array:
+        """Return the view of ``x`` at some element: they differ in place only."""
+        return x[(0,) * len(self.indices)]
+
     def add(self, x: Array, y: Array) -> Array:
         """Return ``x`` with ``y`` added; repeated indices add up."""
         return bind(ScatterAdd(), x, y, *self.indices)
@@ -361,12 +365,13 @@ def getitem(x: Any, index: Any) -> Array:
     if copies or type(x) is not Tracer:
         return through(x, steps)
     if not steps:
-        return Tracer(x._trace, x._var) if type(index) is tuple and not index else x
-    scalar = not any(i is Ellipsis for i in (index if type(index) is tuple else (index,)))
-    for step in steps:
-        result = step.get(x)
-        x = result if scalar and result.ndim == 0 else link(x, result, step)
-    return x
+        return Tracer(x._trace, x._var) if not x.ndim and type(index) is tuple and not index else x
+    for step in steps[:-1]:
+        x = link(x, step.get(x), step)
+    result = steps[-1].get(x)
+    if result.ndim == 0 and not any(i is Ellipsis for i in (index if type(index) is tuple else (index,))):
+        return result  # a scalar; with an ellipsis NumPy gives an array of rank 0
+    return link(x, result, steps[-1])
 
 
 def through(x: Array, steps: Sequence[Any]) -> Array:

@@ -327,7 +327,8 @@ def _layout(node: View, storage: _Storage, layouts: dict[Any, Any]) -> Any:
         if node.parent is None:
             layouts[node] = _layout_of(*storage.origin, storage)
         else:
-            layouts[node] = node.step.get(_layout(node.parent, storage, layouts))
+            above = _layout(node.parent, storage, layouts)
+            layouts[node] = getattr(node.step, "layout", node.step.get)(above)
     return layouts[node]
 
 
