@@ -29,6 +29,7 @@ from . import (
     products,
     quantiles,
     rearranging,
+    sets,
     statistics,
     targets,
     ufuncs,

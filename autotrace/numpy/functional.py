@@ -53,11 +53,11 @@ def apply_over_axes(func: Callable[[Array, int], Array], a: Any, axes: Any) -> A
     return value
 
 
-class vectorize:
+class vectorize:  # noqa: N801  NumPy's name
     """A function of numbers made one of arrays, as ``np.vectorize``, and differentiable: one call an element.
 
-    ``otypes``: the dtypes of the outputs; ``excluded``: places and names of arguments passed whole; ``signature``:
-    the core dimensions of arguments and outputs, such as ``"(n),(n)->()"``. ``cache`` changes nothing.
+    ``otypes``: the dtypes of the outputs; ``excluded``: places and names of arguments passed whole;
+    ``signature``: the core dimensions of arguments and outputs, such as ``"(n),(n)->()"``. ``cache`` changes nothing.
 
     Raises ``ValueError`` for empty input without ``otypes``, and for core dimensions that do not agree.
 
@@ -123,13 +123,13 @@ class vectorize:
         for dims, x in zip(inputs, arrays, strict=True):
             if x.ndim < len(dims):
                 raise ValueError(
-                    f"vectorize: an argument must have the core dimensions {dims}; got shape {x.shape}{here()}."
+                    f"vectorize: an argument must have core dimensions {dims}; got shape {x.shape}{here()}."
                 )
             for name, length in zip(dims, x.shape[x.ndim - len(dims) :], strict=True):
                 if lengths.setdefault(name, length) != length:
                     raise ValueError(
-                        f"vectorize: core dimension {name!r} must have one length; got {lengths[name]} and {length}"
-                        f"{here()}."
+                        f"vectorize: core dimension {name!r} must have one length; got {lengths[name]} and "
+                        f"{length}{here()}."
                     )
         return [len(dims) for dims in inputs]
 

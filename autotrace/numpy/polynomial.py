@@ -33,7 +33,7 @@ def _trimmed(p: Any) -> Array:
         raise ValueError("Polynomial must be 1d only.")
     if not _known(p):
         return p
-    while len(p) and not p[0] != 0:
+    while len(p) and p[0] == 0:
         p = p[1:]
     return p if len(p) else np.zeros(1, p.dtype)
 
@@ -187,10 +187,10 @@ def roots(p: Any) -> Array:
 def polyfit(
     x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False
 ) -> Any:
-    """Return the coefficients of the polynomial of degree ``deg`` that fits ``y`` at ``x`` best in the mean square.
+    """Return the coefficients of the polynomial of degree ``deg`` that fits ``y`` at ``x`` in least squares.
 
     ``x : f[n]``, ``y : f[n] or f[n, k]``, weights ``w : f[n]`` of the residuals. ``full`` returns residuals,
-    rank, singular values and rcond too; ``cov`` the covariance of the coefficients, which "unscaled" leaves bare.
+    rank, singular values and rcond too; ``cov`` their covariance too, not scaled if it is "unscaled".
 
     Raises ``ValueError`` and ``TypeError`` as NumPy does.
     """
