@@ -29,6 +29,7 @@ from . import (
     products,
     quantiles,
     rearranging,
+    selection,
     sets,
     statistics,
     targets,

@@ -57,7 +57,8 @@ class vectorize:  # noqa: N801  NumPy's name
     """A function of numbers made one of arrays, as ``np.vectorize``, and differentiable: one call an element.
 
     ``otypes``: the dtypes of the outputs; ``excluded``: places and names of arguments passed whole;
-    ``signature``: the core dimensions of arguments and outputs, such as ``"(n),(n)->()"``. ``cache`` changes nothing.
+    ``signature``: the core dimensions of arguments and outputs, such as ``"(n),(n)->()"``.
+    ``cache`` changes nothing.
 
     Raises ``ValueError`` for empty input without ``otypes``, and for core dimensions that do not agree.
 

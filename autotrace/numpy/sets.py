@@ -1,7 +1,7 @@
 """Unique elements and operations on sets. Derivatives flow through the elements that are kept.
 
-How many there are depends on values, so the program records which neighbours in sorted order are equal; the order
-itself may change freely. Where values are not known (under ``vmap``) the shape is not either, which is an error.
+How many there are depends on values, so the program records which neighbours in sorted order are equal; the
+order itself may change. Where values are not known (under ``vmap``) nor is the shape, which is an error.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def unique(
 ) -> Any:
     """Return the sorted unique elements of ``ar`` (or slices along ``axis``).
 
-    With them, as asked for: the index of each one's first occurrence, the index of its unique element for every
-    element, how often each occurs. ``sorted=False`` allows any order, and gets the sorted one.
+    With them, as asked for: the index of each one's first occurrence, for every element that of its unique one, how
+    often each occurs. ``sorted=False`` allows any order, and gets the sorted one.
 
     >>> import autotrace, numpy as np
     >>> autotrace.grad(lambda x: np.unique(x)[0])(np.array([3.0, 1.0, 1.0]))
@@ -62,15 +62,15 @@ def unique(
         order = np.argsort(rows, kind="stable")
         shape = ar.shape if axis is None else rows.shape
     else:
-        axis = normalize_axis_index(axis, ar.ndim)
-        moved = np.moveaxis(ar, axis, 0)
+        along = normalize_axis_index(axis, ar.ndim)
+        moved = np.moveaxis(ar, along, 0)
         rows = moved.reshape((len(moved), ar.size // max(len(moved), 1)))
         order = np.lexsort(tuple(rows.T[::-1])) if rows.shape[1] else np.arange(len(rows))
         shape = rows.shape[:1]
     first = _differ(take(rows, order, axis=0), equal_nan and rows.ndim == 1)
     places = np.flatnonzero(first)
     index = order[places]
-    elements = take(rows, index) if rows.ndim == 1 else np.moveaxis(take(moved, index, axis=0), 0, axis)
+    elements = take(rows, index) if rows.ndim == 1 else np.moveaxis(take(moved, index, axis=0), 0, along)
     results = [elements]
     if return_index:
         results.append(index)
@@ -158,7 +158,7 @@ def isin(
 
     ``kind`` and ``assume_unique`` change no value.
 
-    Raises ``ValueError`` for a ``kind`` that NumPy does not know, or "table" of numbers that are not integers.
+    Raises ``ValueError`` for a ``kind`` that NumPy does not know, or "table" of what are not integers.
     """
     element, tests = array(element), _flat(test_elements)
     np.isin(np.zeros(1, element.dtype), np.zeros(1, tests.dtype), kind=kind)
@@ -172,6 +172,6 @@ def isin(
 
 @implements(np.setdiff1d)
 def setdiff1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Array:
-    """Return the elements of the first array that are not in the second: sorted and unique, or as they come."""
+    """Return the elements of the first array that are not in the second: sorted, or as they come."""
     ar1 = _flat(ar1) if assume_unique else unique(ar1)
     return ar1[np.flatnonzero(mask_value(isin(ar1, ar2, invert=True)))]
