@@ -7,9 +7,7 @@ In a message ``{here}`` stands for the line of the entry that ends in ``# here``
 import inspect
 import math
 import operator
-import re
-from collections import namedtuple
-from dataclasses import dataclass
+import pickle
 
 import numpy as np
 import pytest
@@ -43,7 +41,7 @@ from autotrace import (
     vmap,
 )
 from autotrace import errors as e
-from autotrace.primitives.arithmetic import Add, Mul
+from autotrace.primitives.arithmetic import Add
 from autotrace.primitives.trigonometric import Sin
 
 TABLE = []
@@ -1554,6 +1552,43 @@ def string_operand():
 )
 def none_operand():
     grad(lambda x: x * None)(1.0)  # here
+
+
+@bad(
+    TypeError,
+    "grad: arguments must be arrays and numbers, or trees of them; got MaskedArray at argument[0]. Pass it "
+    "as an argument that is not differentiated or mapped, or close over it.",
+)
+def masked_array_argument():
+    grad(lambda x: x.sum())(np.ma.masked_array([1.0, 2.0], [True, False]))
+
+
+@bad(
+    TypeError,
+    "operand: must be a plain array; got MaskedArray at {here}. Convert it with np.asarray; pass the mask "
+    "of a masked array as where=.",
+)
+def masked_array_operand():
+    mask = np.ma.masked_array([1.0, 2.0], [True, False])
+    grad(lambda x: (x * mask).sum())(np.ones(2))  # here
+
+
+@bad(
+    TypeError,
+    "operand: must be a plain array; got MaskedArray at {here}. Convert it with np.asarray; pass the mask "
+    "of a masked array as where=.",
+)
+def masked_array_passed_on():
+    mask = np.ma.masked_array([1.0, 2.0], [True, False])
+    grad(lambda x, m: (x * m).sum())(np.ones(2), mask)  # here
+
+
+@bad(
+    TypeError,
+    "pickle: a traced value cannot be saved; got f64[] at {here}. Return it, and save the result.",
+)
+def pickled_tracer():
+    grad(lambda x: pickle.dumps({"x": x}))(1.0)  # here
 
 
 @bad(

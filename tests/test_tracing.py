@@ -362,6 +362,23 @@ def test_array_of_traced_scalars_under_vmap():
     np.testing.assert_allclose(got, [[8.0, 4.0], [96.0, 72.0]])
 
 
+def test_nothing_that_is_no_number_equals_a_traced_value():
+    def f(x):
+        assert not (x[0] == None)  # noqa: E711  what is tested
+        assert x[0] != "abc"
+        assert "abc" in [x[0], "abc"]
+        assert [x[0], None].index(None) == 1
+        np.testing.assert_array_equal(x == None, np.array([False, False]))  # noqa: E711
+        np.testing.assert_array_equal(x != "abc", np.array([True, True]))
+        return x.sum()
+
+    assert guards_of(f) == []
+
+
+def guards_of(f):
+    return [e for e in make_jaxpr(f)(np.ones(2)).equations if e.primitive.name == "guard"]
+
+
 # -- dtypes --------------------------------------------------------------------------------------------------
 
 F32, I8, F64 = np.float32(1.5), np.int8(3), np.float64(2.5)

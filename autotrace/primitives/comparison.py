@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..ir import ShapedArray
-from ..tracing import implements
+from ..tracing import Tracer, implements, method
 from .families import Array, Binary, Elementwise, Predicate, elementwise
 from .promotion import apply_elementwise
 
@@ -269,6 +269,25 @@ class Select(Elementwise):
 
 equal = elementwise(Eq(), operators=("__eq__", None))
 not_equal = elementwise(Ne(), operators=("__ne__", None))
+
+
+
+def _compared(operator: Any, differs: bool) -> Any:
+    """Let ``operator`` answer as NumPy does for what is no number: nothing is equal to it."""
+
+    def compare(x: Tracer, other: Any) -> Any:
+        try:
+            return operator(x, other)
+        except TypeError:
+            if other is not None and not isinstance(other, str | bytes):
+                raise
+        return np.full(x.shape, differs) if x.ndim else differs
+
+    return compare
+
+
+method("__eq__")(_compared(Tracer.__eq__, differs=False))
+method("__ne__")(_compared(Tracer.__ne__, differs=True))
 less = elementwise(Lt(), operators=("__lt__", None))
 less_equal = elementwise(Le(), operators=("__le__", None))
 greater = elementwise(Gt(), operators=("__gt__", None))

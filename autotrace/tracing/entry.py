@@ -121,6 +121,8 @@ def as_operand(x: Any) -> Any:
         if hasattr(x, "__array_function__") and hasattr(x, "dtype"):
             return x  # an array of another library that speaks NumPy's protocols
         x = _as_array(x)
+    if type(x) is not np.ndarray and getattr(x, "__array_priority__", 0.0) > 0 and isinstance(x, np.ndarray):
+        raise _not_plain(x)
     if x.dtype.kind in "fciub":
         return x
     if x.dtype == object:
@@ -130,13 +132,21 @@ def as_operand(x: Any) -> Any:
     raise _not_numeric(x)
 
 
+def _not_plain(x: Any) -> TypeError:
+    """Refuse arrays that compute in another way than NumPy's: a mask, a unit, a matrix product would be lost."""
+    return TypeError(
+        f"operand: must be a plain array; got {type(x).__name__}{here()}. "
+        "Convert it with np.asarray; pass the mask of a masked array as where=."
+    )
+
+
 def _not_numeric(x: Any) -> TypeError:
     return TypeError(f"operand: must be an array or a number; got {_kind_of(x)}{here()}. Convert it to numbers first.")
 
 
 def _kind_of(x: Any) -> str:
     """Describe what is no numeric array."""
-    if not isinstance(x, np.ndarray):
+    if not isinstance(x, np.ndarray) or x.__array_priority__ > 0:
         return type(x).__name__
     if x.dtype != object:
         return f"an array of dtype {x.dtype}"

@@ -124,7 +124,7 @@ def _bool(x: Tracer) -> bool:
     return bool(_ask(x, "bool", TracerBoolConversionError, "Use np.where(condition, a, b), cond or while_loop."))
 
 
-@method("__int__")
+@method("__int__", "__trunc__")
 def _int(x: Tracer) -> int:
     return int(_ask(x, "int", TracerIntegerConversionError, "Use x.astype(int) to stay in the program."))
 
@@ -201,6 +201,13 @@ def storing() -> bool:
     """Tell whether the user's running line assigns to an element or a slice."""
     source = user_source()
     return source is not None and opname[source[0].co_code[source[1]]] == "STORE_SUBSCR"
+
+
+@method("__reduce_ex__")
+def _reduce(x: Tracer, protocol: int) -> NoReturn:
+    raise TypeError(
+        f"pickle: a traced value cannot be saved; got {x.aval}{here()}. Return it, and save the result."
+    )
 
 
 @method("__hash__")
