@@ -8,7 +8,7 @@ import numpy
 from ..libraries import Library
 from .workload import Builder, Call, Workload
 
-ITERATIONS = 20
+ITERATIONS = 12
 PENALTY = 1e-2
 
 ValueAndGradient = Callable[[numpy.ndarray], tuple[float, numpy.ndarray]]
