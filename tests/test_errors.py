@@ -771,11 +771,122 @@ def linear_transpose_of_a_product():
 
 @bad(
     e.MissingRuleError,
-    "add: transposition needs an operation that is linear in what it transposes; got add(linear, known) at "
-    "{here}. Make the function linear, or define transpose(cts, inputs) in the class of the primitive.",
+    "linear_transpose: the function must be linear; got one that adds a constant at {here}. Subtract f(0).",
 )
 def linear_transpose_of_an_affine_function():
     linear_transpose(lambda x: 2.0 * x + 1.0, 1.0)(1.0)  # here
+
+
+@bad(
+    e.MissingRuleError,
+    "linear_transpose: the function must be linear; got one that adds a constant at {here}. Subtract f(0).",
+)
+def linear_transpose_of_a_constant():
+    linear_transpose(lambda x: 1.0, 1.0)  # here
+
+
+@bad(
+    e.MissingRuleError,
+    "linear_transpose: the function must be linear; got one that adds a constant at {here}. Subtract f(0).",
+)
+def linear_transpose_beside_a_constant():
+    linear_transpose(lambda x: np.stack([x, 1.0]), 1.0)  # here
+
+
+@bad(e.MissingRuleError, "")
+def linear_transpose_of_an_affine_function_of_an_outer_value():
+    grad(lambda k: linear_transpose(lambda x: x + k, 1.0)(1.0)[0])(2.0)  # here
+
+
+@bad(
+    e.MissingRuleError,
+    "transpose: an operation must be linear in what it transposes; got one that needs the value of f64[2] "
+    "at {here}. Make the function linear.",
+)
+def linear_transpose_of_a_square_form():
+    linear_transpose(lambda x: x @ x, np.ones(2))(1.0)  # here
+
+
+@bad(
+    TypeError,
+    "make_jaxpr: static_argnums must be an integer or a tuple of integers; got 'x'. Give positions.",
+)
+def static_argnums_string():
+    make_jaxpr(f, static_argnums="x")(1.0)
+
+
+@bad(
+    ValueError,
+    "make_jaxpr: static_argnums must name positional arguments of the call; got 3 for a call with 1 of "
+    "them. Pass the argument by position.",
+)
+def static_argnums_out_of_range():
+    make_jaxpr(f, static_argnums=3)(1.0)
+
+
+@bad(
+    TypeError,
+    "eval_jaxpr: the first argument must be a Jaxpr; got function. Make one: make_jaxpr(f)(*args).",
+)
+def eval_jaxpr_of_a_function():
+    eval_jaxpr(f, 1.0)
+
+
+@bad(TypeError, "check_jaxpr: the argument must be a Jaxpr; got function. Make one: make_jaxpr(f)(*args).")
+def check_jaxpr_of_a_function():
+    check_jaxpr(f)
+
+
+@bad(
+    e.MutationError,
+    "grad(loss): a traced function must not write into its caller's arrays; got NumPy's 'assignment "
+    "destination is read-only' at {here}. Copy the argument first: x = x.copy().",
+)
+def writing_into_an_integer_leaf():
+    def loss(t):
+        t["n"][0] = 5  # here
+        return (t["x"] * t["n"]).sum()
+
+    grad(loss)({"x": np.ones(2), "n": np.arange(2)})
+
+
+@bad(
+    e.MutationError,
+    "vjp(loss): a traced function must not write into its caller's arrays; got NumPy's 'output array is "
+    "read-only' at {here}. Copy the argument first: x = x.copy().",
+)
+def writing_into_an_integer_argument():
+    def loss(x, n):
+        n += 1  # here
+        return (x * n).sum()
+
+    vjp(loss, np.ones(2), np.arange(2))
+
+
+@bad(
+    e.MutationError,
+    "make_jaxpr(loss): a traced function must not write into its caller's arrays; got NumPy's 'assignment "
+    "destination is read-only' at {here}. Copy the argument first: x = x.copy().",
+)
+def writing_into_a_static_argument():
+    def loss(x, n):
+        n[:] = 1  # here
+        return x * n
+
+    make_jaxpr(loss, static_argnums=1)(1.0, np.arange(2))
+
+
+@bad(
+    e.MutationError,
+    "x[index] = value: a traced function must not change its caller's arrays; got an argument, or a view "
+    "of one, f64[2] at {here}. Copy it first: x = x.copy().",
+)
+def writing_into_a_differentiated_argument():
+    def loss(x):
+        x[0] = 1.0  # here
+        return x.sum()
+
+    grad(loss)(np.ones(2))
 
 
 @bad(ValueError, "unravel: the vector must have shape (3,); got (2,). Pass one made by ravel_pytree.")

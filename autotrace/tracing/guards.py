@@ -135,7 +135,7 @@ def _index(x: Tracer) -> int:
         raise TypeError(
             f"index(): an index must be a scalar integer; got {x.aval}{here()}. Use int(x) or x.astype(int)."
         )
-    return int(_ask(x, "index", TracerIntegerConversionError, "Index the array with x itself: array[x]."))
+    return int(_ask(x, "index", TracerIntegerConversionError, "Use np.take(array, x), or autotrace.numpy.array(array)[x]."))
 
 
 @method("__float__")
