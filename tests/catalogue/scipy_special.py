@@ -95,6 +95,8 @@ def gammas() -> list[Case]:
         *binary(sc.poch, (0.5, 3), (0.5, 3)),
         *binary(sc.binom, (4, 6), (0.5, 3)),
         *of_order(sc.gammainc, [0.5, 1.0, 2.5, np.array([0.7, 3.0, 9.0])], 0.5, 4),
+        *of_order(sc.stdtr, [1.0, 4.5], -2, 2),
+        *of_order(sc.stdtrit, [1.0, 4.5], 0.1, 0.9),
         *of_order(sc.gammaincc, [0.5, 1.0, 2.5], 0.5, 4),
         *of_order(sc.gammaincinv, [0.5, 2.5], 0.1, 0.9),
         *of_order(sc.gammainccinv, [0.5, 2.5], 0.1, 0.9),

@@ -266,8 +266,41 @@ class Betaincinv(Ternary):
         return t / beta_density(x, y, w)
 
 
+def student_density(df: Array, t: Array) -> Array:
+    """The density of Student's t distribution, the derivative of stdtr(df, t) in t."""
+    half = 0.5 * df
+    return np.exp(sc.gammaln(half + 0.5) - sc.gammaln(half) - (half + 0.5) * np.log1p(t * t / df)) / np.sqrt(np.pi * df)
+
+
+class Stdtr(Binary):
+    """The distribution function of Student's t distribution. No derivative is offered in df."""
+
+    ufunc = sc.stdtr
+    impl = sc.stdtr
+    weight = 100
+
+    scale_x = fixed("stdtr", "df")
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * student_density(like(x, y), y)
+
+
+class Stdtrit(Binary):
+    """The quantile function of Student's t distribution. No derivative is offered in df."""
+
+    ufunc = sc.stdtrit
+    impl = sc.stdtrit
+    weight = 300
+
+    scale_x = fixed("stdtrit", "df")
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t / student_density(like(x, y), z)
+
+
 for _primitive in (
     Gamma(), Gammaln(), Loggamma(), Gammasgn(), Rgamma(), Psi(), Zeta(), RiemannZeta(), Beta(), Betaln(), Poch(),
     Binom(), Gammainc(), Gammaincc(), Gammaincinv(), Gammainccinv(), Betainc(), Betaincc(), Betaincinv(),
+    Stdtr(), Stdtrit(),
 ):  # fmt: skip
     elementwise(_primitive)
