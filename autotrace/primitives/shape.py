@@ -169,6 +169,8 @@ def _reshaped(x: Array, shape: tuple[int, ...]) -> Array:
 
 def _merges(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
     """Tell whether some axis of ``new`` runs over several axes of ``old``."""
+    if 0 in old:
+        return False  # nothing to share
     lengths = iter([n for n in new if n != 1])
     for n in old:
         part = 1
