@@ -793,7 +793,11 @@ def linear_transpose_beside_a_constant():
     linear_transpose(lambda x: np.stack([x, 1.0]), 1.0)  # here
 
 
-@bad(e.MissingRuleError, "")
+@bad(
+    e.MissingRuleError,
+    "add: transposition needs an operation that is linear in what it transposes; got add(linear, known) at "
+    "{here}. Make the function linear, or define transpose(cts, inputs) in the class of the primitive.",
+)
 def linear_transpose_of_an_affine_function_of_an_outer_value():
     grad(lambda k: linear_transpose(lambda x: x + k, 1.0)(1.0)[0])(2.0)  # here
 
@@ -1216,7 +1220,7 @@ def bool_of_a_shape():
 @bad(
     e.TracerIntegerConversionError,
     "int(): the value must be known; got f64[] at {here}, which vmap(<lambda>) knows by shape alone. Use "
-    "x.astype(int) to stay in the program.",
+    "x.astype(int) to stay in the program, autotrace.numpy.asarray(array)[x] to index.",
 )
 def int_under_vmap():
     vmap(lambda x: x * int(x))(np.ones(3))  # here
@@ -1225,7 +1229,7 @@ def int_under_vmap():
 @bad(
     e.TracerIntegerConversionError,
     "index(): the value must be known; got i64[] at {here}, which eval_shape(<lambda>) knows by shape "
-    "alone. Index the array with x itself: array[x].",
+    "alone. Use autotrace.numpy.asarray(array)[x].",
 )
 def index_of_a_shape():
     eval_shape(lambda n: np.ones(3)[operator.index(n)], ShapeDtypeStruct((), int))  # here

@@ -374,6 +374,35 @@ def test_aux_holds_values_strings_and_none():
         assert isinstance(leaf, np.float64)
 
 
+def test_aux_of_arrays_of_traced_scalars():
+    _, aux = grad(lambda x: (x, [np.array([x, 1.0]), {"rows": np.array([[x], [2.0]])}]), has_aux=True)(3.0)
+    assert aux[0].dtype == aux[1]["rows"].dtype == np.float64
+    np.testing.assert_array_equal(aux[0], [3.0, 1.0])
+    np.testing.assert_array_equal(aux[1]["rows"], [[3.0], [2.0]])
+
+
+def test_a_function_may_log_into_its_arguments():
+    history, cache = [], {"calls": 0}
+
+    def f(x, history, cache):
+        history.append(float(stop_gradient(x)))
+        cache["calls"] += 1
+        return x * x
+
+    for x in (1.0, 2.0):
+        grad(f)(x, history, cache)
+    assert history == [1.0, 2.0]
+    assert cache == {"calls": 2}
+
+
+def test_python_numbers_as_cotangents_and_tangents_adapt():
+    for dtype in (np.float16, np.float32, np.float64):
+        (ct,) = vjp(lambda x: x * 2, dtype(1))[1](3.0)
+        assert (ct, ct.dtype) == (6.0, dtype)
+        assert jvp(lambda x: x * 2, (dtype(1),), (3,))[1].dtype == dtype
+    assert vjp(lambda z: z * 2, 1j)[1](1.0) == (2.0,)
+
+
 def test_aux_under_nesting():
     gradient, aux = grad(lambda x: grad(with_aux, has_aux=True)(x), has_aux=True)(3.0)
     assert (gradient, aux["y"], aux["name"]) == (18.0, 9.0, "abc")

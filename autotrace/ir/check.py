@@ -21,6 +21,10 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
     >>> import autotrace, numpy as np
     >>> check_jaxpr(autotrace.make_jaxpr(np.sin)(1.0))
     """
+    if not isinstance(jaxpr, Jaxpr):
+        raise TypeError(
+            f"check_jaxpr: the argument must be a Jaxpr; got {type(jaxpr).__name__}. Make one: make_jaxpr(f)(*args)."
+        )
     bound: set[Atom] = set()
     for var in (*jaxpr.const_vars, *jaxpr.in_vars):
         _bind(var, bound, "an input")

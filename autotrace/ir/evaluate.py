@@ -28,6 +28,10 @@ def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
     >>> eval_jaxpr(jaxpr, np.pi / 2)
     [np.float64(2.0)]
     """
+    if not hasattr(jaxpr, "in_vars"):
+        raise TypeError(
+            f"eval_jaxpr: the first argument must be a Jaxpr; got {type(jaxpr).__name__}. Make one: make_jaxpr(f)(*args)."
+        )
     if len(leaves) != len(jaxpr.in_vars):
         raise TypeError(
             f"eval_jaxpr: the program takes {len(jaxpr.in_vars)} arrays; got {len(leaves)}. "

@@ -14,7 +14,7 @@ import re
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from typing_extensions import Self, dataclass_transform
 
@@ -49,6 +49,16 @@ class Linear:
 
     def __repr__(self) -> str:
         return f"Linear({self.aval})"
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise MissingRuleError(
+            f"transpose: an operation must be linear in what it transposes; got one that needs the value of {self.aval}"
+            f"{here()}. Make the function linear."
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = _refuse
+    __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __getitem__ = __array__ = _refuse
+    __array_ufunc__ = __array_function__ = _refuse
 
 
 @dataclass_transform(frozen_default=True)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..ir import Linear, Primitive, ShapedArray
-from ..tracing import Tracer, UFUNCS, bind, here, implements, operator
+from ..tracing import UFUNCS, UNKNOWN, bind, here, implements, operator, peek
 from .promotion import apply_elementwise, broadcast_to, quick_function, unbroadcast
 
 __all__ = ["Array", "Binary", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise"]
@@ -92,7 +92,7 @@ class Elementwise(Primitive, family=True):
     def _adds_zeros(self, inputs: Sequence[Any]) -> bool:
         """Whether what is added to the linear operands is zero, as far as it is known: else the whole is affine."""
         others = [x for i, x in enumerate(inputs) if i in self.linear and type(x) is not Linear]
-        return all(type(x) is Tracer or not np.any(x) for x in others)
+        return all(value is UNKNOWN or not np.any(value) for value in map(peek, others))
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         rank = max(getattr(x, "ndim", 0) - b for x, b in zip(inputs, batched, strict=True))  # a literal may be a bool

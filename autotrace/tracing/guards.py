@@ -126,7 +126,7 @@ def _bool(x: Tracer) -> bool:
 
 @method("__int__", "__trunc__")
 def _int(x: Tracer) -> int:
-    return int(_ask(x, "int", TracerIntegerConversionError, "Use x.astype(int) to stay in the program."))
+    return int(_ask(x, "int", TracerIntegerConversionError, "Use x.astype(int) to stay in the program, autotrace.numpy.asarray(array)[x] to index."))
 
 
 @method("__index__")
@@ -135,7 +135,7 @@ def _index(x: Tracer) -> int:
         raise TypeError(
             f"index(): an index must be a scalar integer; got {x.aval}{here()}. Use int(x) or x.astype(int)."
         )
-    return int(_ask(x, "index", TracerIntegerConversionError, "Use np.take(array, x), or autotrace.numpy.array(array)[x]."))
+    return int(_ask(x, "index", TracerIntegerConversionError, "Use autotrace.numpy.asarray(array)[x]."))
 
 
 @method("__float__")

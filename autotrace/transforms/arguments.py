@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from ..ir import Jaxpr, ShapedArray, float0
 from ..tracing import PROTECTED, SCALAR_AVALS, Traced, Tracer, as_operand, fresh, leaf_aval, leaf_value, trace
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
 
-__all__ = ["Leaves", "Run", "Selection", "copied", "function_name", "leaves_of", "locate", "owned", "parameters_of", "protect", "select", "trace_leaves", "zeros_of"]
+__all__ = ["Leaves", "Run", "Selection", "copied", "function_name", "leaves_of", "locate", "owned", "parameters_of", "positions_of", "protect", "select", "trace_leaves", "zeros_of"]
 
 
 def function_name(fun: Callable[..., Any]) -> str:
@@ -44,7 +45,7 @@ def select(
         if len(args) == 1 and not kwargs:
             return Selection(args, fun, True, ("argument[0]",))
         argnums = 0
-    positions = () if argnums is None else _positions(argnums, len(args), what)
+    positions = () if argnums is None else positions_of(argnums, len(args), what)
     names: tuple[str, ...] = ()
     if argnames is not None:
         found, names = _split_names(fun, args, kwargs, _names(argnames, what), what)
@@ -77,19 +78,21 @@ def _names(argnames: Any, what: str) -> tuple[str, ...]:
     return tuple(many)
 
 
-def _positions(argnums: Any, count: int, what: str) -> tuple[int, ...]:
+def positions_of(argnums: Any, count: int, what: str, word: str = "argnums") -> tuple[int, ...]:
+    """Check positions of arguments in a call with ``count`` of them; return them without negative ones."""
     many = argnums if isinstance(argnums, tuple | list) else (argnums,)
     if not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in many):
-        raise TypeError(f"{what}: argnums must be an integer or a tuple of integers; got {argnums!r}. Use argnames for names.")
+        cure = "Use argnames for names." if word == "argnums" else "Give positions."
+        raise TypeError(f"{what}: {word} must be an integer or a tuple of integers; got {argnums!r}. {cure}")
     for i in many:
         if not -count <= i < count:
             raise ValueError(
-                f"{what}: argnums must name positional arguments of the call; got {argnums!r} for a call with {count} of them. "
-                "Pass the argument by position, or use argnames."
+                f"{what}: {word} must name positional arguments of the call; got {argnums!r} for a call with {count} of them. "
+                f"Pass the argument by position{', or use argnames' if word == 'argnums' else ''}."
             )
     found = tuple(int(i) % count for i in many)
     if len(set(found)) < len(found):
-        raise ValueError(f"{what}: argnums must name each argument once; got {argnums!r}. Drop the repetition.")
+        raise ValueError(f"{what}: {word} must name each argument once; got {argnums!r}. Drop the repetition.")
     return found
 
 
@@ -124,7 +127,10 @@ def parameters_of(fun: Callable[..., Any]) -> list[str]:
 
 
 def protect(x: Any) -> Any:
-    """Return ``x`` with its arrays read-only, so that a traced function cannot change its caller's."""
+    """Return ``x`` with its arrays read-only, so that a traced function cannot change its caller's.
+
+    Containers without arrays stay the caller's own: a function may log into a list.
+    """
     kind = type(x)
     if kind is np.ndarray:
         if x.flags.writeable and x.dtype != object:
@@ -133,9 +139,11 @@ def protect(x: Any) -> Any:
             PROTECTED[id(x)] = x
         return x
     if kind is list or kind is tuple:
-        return kind([protect(item) for item in x])
+        items = [protect(item) for item in x]
+        return x if all(map(operator.is_, items, x)) else kind(items)
     if kind is dict:
-        return {key: protect(item) for key, item in x.items()}
+        items = [protect(item) for item in x.values()]
+        return x if all(map(operator.is_, items, x.values())) else dict(zip(x, items, strict=True))
     return x
 
 
@@ -181,7 +189,7 @@ def leaves_of(tree: tuple[Any, ...], what: str, labels: Sequence[str] | None = N
     avals = [SCALAR_AVALS.get(type(r)) or leaf_aval(x) for x, r in zip(values, raw, strict=True)]
     moving = [aval.inexact for aval in avals]
     if not all(moving):
-        values = [x if m else r for x, r, m in zip(values, raw, moving, strict=True)]
+        values = [x if m else protect(r) for x, r, m in zip(values, raw, moving, strict=True)]
     return Leaves(values, treedef, moving, avals)
 
 
@@ -243,8 +251,14 @@ def _split_aux(result: Any, structure: list[Any], what: str) -> Any:
     out, aux = result
     out_leaves, out_tree = tree_flatten(out)
     aux_leaves, aux_tree = tree_flatten(aux)
+    aux_leaves = [as_operand(x) if _holds_traced(x) else x for x in aux_leaves]
     structure[:] = (out_tree, aux_tree, aux_leaves)
-    return [*out_leaves, *[as_operand(x) for x in aux_leaves if type(x) is Tracer]]
+    return [*out_leaves, *[x for x in aux_leaves if type(x) is Tracer]]
+
+
+def _holds_traced(x: Any) -> bool:
+    """Whether ``x`` is an array of objects with traced scalars in it, as ``np.array([t])`` makes."""
+    return type(x) is np.ndarray and x.dtype == object and any(type(item) is Tracer for item in x.flat)
 
 
 def zeros_of(aval: ShapedArray) -> Any:
@@ -271,4 +285,5 @@ def owned(results: Sequence[Any], foreign: Iterable[Any]) -> list[Any]:
 
 def copied(leaves: Leaves) -> Leaves:
     """Own the arrays that a later call will read."""
-    return leaves._replace(values=[x.copy() if type(x) is np.ndarray else fresh(x) for x in leaves.values])
+    values = [x.copy() if type(x) is np.ndarray else fresh(x) for x in leaves.values]
+    return leaves._replace(values=[x if m else protect(x) for x, m in zip(values, leaves.moving, strict=True)])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..ir import ShapedArray, dtype_name, float0
-from ..tracing import Tracer, leaf_value
+from ..tracing import SCALAR_AVALS, Tracer, leaf_value
 from ..tree import PyTreeDef, tree_flatten
 
 __all__ = ["check_derivative", "cotangent_leaves"]
@@ -25,6 +25,8 @@ def cotangent_leaves(ct: Any, tree: PyTreeDef, avals: Any, name: str) -> list[An
 
 def check_derivative(x: Any, aval: ShapedArray, name: str, word: str) -> Any:
     """Return ``x`` if it may be a tangent or cotangent of a value of ``aval``; None for that of an integer."""
+    if type(x) in SCALAR_AVALS and aval.inexact and (type(x) is not complex or aval.dtype.kind == "c"):
+        x = aval.dtype.type(x)  # a Python number adapts to the dtype it meets
     try:
         x = leaf_value(x, word, name)
     except TypeError:

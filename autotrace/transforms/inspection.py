@@ -9,7 +9,7 @@ from ..compile.simplify import simplify
 from ..ir import Jaxpr
 from ..tracing import ShapeDtypeStruct, Traced, leaf_value, trace
 from ..tree import tree_flatten, tree_unflatten
-from .arguments import function_name
+from .arguments import function_name, positions_of, protect
 from .tangent import avals_from
 from .wrapper import check_callable, transformed
 
@@ -42,8 +42,7 @@ def _make_jaxpr(fun: Any, args: Any, kwargs: Any, static_argnums: Any, return_sh
 
 
 def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str, with_values: bool) -> Traced:
-    static = {static_argnums} if isinstance(static_argnums, int) else set(static_argnums)
-    static = {i % len(args) for i in static} if args else set()
+    static = set(positions_of(static_argnums, len(args), "make_jaxpr", "static_argnums"))
     dynamic = tuple(x for i, x in enumerate(args) if i not in static)
     raw, tree = tree_flatten((dynamic, kwargs))
     labels = [f"argument[{i}]" for i in range(len(args)) if i not in static] + [f"argument[{k!r}]" for k in kwargs]
@@ -53,7 +52,7 @@ def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str
     def flat(tracers: list[Any]) -> Any:
         given, keywords = tree_unflatten(tree, tracers)
         rest = iter(given)
-        return fun(*[x if i in static else next(rest) for i, x in enumerate(args)], **keywords)
+        return fun(*[protect(x) if i in static else next(rest) for i, x in enumerate(args)], **keywords)
 
     return trace(flat, avals, [leaf_value(x, "", what) for x in raw] if known else None, what, lasting=True)
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Jaxpr, aval_of, float0
-from ..tracing import ShapeDtypeStruct, Traced, evaluate, leaf_aval, leaf_value, trace
+from ..errors import MissingRuleError
+from ..ir import Jaxpr, aval_of, eval_jaxpr, float0
+from ..tracing import ShapeDtypeStruct, Traced, Tracer, evaluate, here, leaf_aval, leaf_value, trace
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
 from .arguments import Leaves, Run, copied, function_name, leaves_of, locate, owned, trace_leaves, zeros_of
 from .derivatives import check_derivative, cotangent_leaves
@@ -167,7 +168,20 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Transposed:
         )
     what = f"linear_transpose({function_name(fun)})"
     traced = trace(lambda tracers: fun(*tree_unflatten(tree, tracers)), avals, None, what, lasting=True)
+    _check_zero(traced.jaxpr)
     return Transposed(traced, tree, avals, what)
+
+
+def _check_zero(jaxpr: Jaxpr) -> None:
+    """Raise unless the program maps zeros to zeros: transposition would drop what it adds. Unknown constants pass."""
+    if any(type(c) is Tracer for c in jaxpr.constants):
+        return
+    with np.errstate(all="ignore"):
+        outs = eval_jaxpr(jaxpr, *[zeros_of(v.aval) for v in jaxpr.in_vars])
+    if any(np.any(np.asarray(x) != 0) for x in outs):
+        raise MissingRuleError(
+            f"linear_transpose: the function must be linear; got one that adds a constant{here()}. Subtract f(0)."
+        )
 
 
 def avals_from(raw: Sequence[Any], arguments: Sequence[Any], what: str, labels: Sequence[str]) -> list[Any]:
