@@ -76,7 +76,7 @@ def multivariate() -> list[Case]:
                name="multivariate_normal_plain"),
         *cases(lambda x, alpha: ass.dirichlet.logpdf(x / x.sum(axis=0), alpha), [
             (uniform(0.1, 1, 3), uniform(0.5, 3, 3)), (uniform(0.1, 1, 3, 2), uniform(0.5, 3, 3)),
-        ], name="dirichlet_logpdf"),
+        ], name="dirichlet_logpdf", skip={"float32": "numbers of single precision do not add up to 1 within the tolerance"}),
         *cases(lambda x, alpha: ass.dirichlet.pdf(x, alpha), [(np.array([0.2, 0.3]), uniform(0.5, 3, 3))], name="dirichlet_pdf"),
     ]  # fmt: skip
 
