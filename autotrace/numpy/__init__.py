@@ -18,6 +18,7 @@ from . import (
     fourier,
     functional,
     grids,
+    histograms,
     inquiry,
     joining,
     linalg,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..tracing import as_operand, fresh
+from ..tracing import Tracer, as_operand, fresh
 
 __all__ = ["Array", "array", "fresh", "integer", "integers"]
 
@@ -16,6 +16,8 @@ Array = Any
 def array(x: Any) -> Array:
     """Return ``x`` as a tracer or an array; lists of traced values are stacked, Python numbers become arrays."""
     x = as_operand(x)
+    if type(x) is Tracer and x.aval.weak_type:
+        return np.positive(x)  # np.asarray of a Python number is a float64 that no longer gives way
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..primitives.promotion import broadcast_to
-from ..tracing import Tracer, here, implements, method
-from .arguments import Array, array, fresh, integer, integers
+from ..tracing import Tracer, fresh, here, implements, method
+from .arguments import Array, array, integer, integers
 
 __all__: list[str] = []
 
@@ -195,7 +195,7 @@ def _leaves(arrays: Any) -> list[Any]:
 def _joined(arrays: Any, depth: int, rank: int) -> Array:
     if depth == 0:
         x = array(arrays)
-        return fresh(x.reshape((*(1,) * (rank - x.ndim), *x.shape)))
+        return x.reshape((*(1,) * (rank - x.ndim), *x.shape))
     return np.concatenate([_joined(item, depth - 1, rank) for item in arrays], rank - depth)
 
 
@@ -217,8 +217,8 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     for axis, x in enumerate(map(array, xi)):
         # With "xy" the first two axes change places.
         place = 1 - axis if indexing == "xy" and rank > 1 and axis < 2 else axis
-        grids.append(fresh(x.reshape(tuple(-1 if i == place else 1 for i in range(rank)))))
-    return tuple(grids) if sparse else tuple(fresh(x) for x in broadcast_arrays(*grids))
+        grids.append(x.reshape(tuple(-1 if i == place else 1 for i in range(rank))))
+    return tuple(grids) if sparse else broadcast_arrays(*grids)
 
 
 # -- repeating ---------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def tile(A: Any, reps: Any) -> Array:  # noqa: N803 (NumPy's name)
     counts = [1] * (rank - len(counts)) + counts
     x = x.reshape(tuple(n for length in shape for n in (1, length)))
     x = broadcast_to(x, tuple(n for pair in zip(counts, shape, strict=True) for n in pair))
-    return fresh(x.reshape(tuple(count * n for count, n in zip(counts, shape, strict=True))))
+    return x.reshape(tuple(count * n for count, n in zip(counts, shape, strict=True)))
 
 
 @method("repeat")
@@ -266,7 +266,7 @@ def resize(a: Any, new_shape: Any) -> Array:
     if not x.size or not size:
         return np.zeros(shape, x.dtype)
     flat = x.reshape((x.size,))
-    return fresh(tile(flat, -(-size // x.size))[:size].reshape(shape))
+    return tile(flat, -(-size // x.size))[:size].reshape(shape)
 
 
 # -- inserting and deleting --------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..primitives.indexing import embed
-from ..tracing import Tracer, here, implements
-from .arguments import Array, fresh
+from ..tracing import Tracer, fresh, here, implements
+from .arguments import Array
 from .arguments import array as as_array
 from .joining import along
 
@@ -52,18 +52,18 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Ar
     axes = range(x.ndim)
     if mode in _STATISTICS:
         lengths = _lengths(kwargs.get("stat_length"), x.ndim)
-        return fresh(_axis_by_axis(x, widths, lambda x, i: _statistic(x, i, widths[i], mode, lengths[i])))
+        return _axis_by_axis(x, widths, lambda x, i: _statistic(x, i, widths[i], mode, lengths[i]))
     if mode == "linear_ramp":
         ends = _pairs(kwargs.get("end_values", 0), x.ndim)
-        return fresh(_axis_by_axis(x, widths, lambda x, i: _ramp(x, i, widths[i], ends[i])))
+        return _axis_by_axis(x, widths, lambda x, i: _ramp(x, i, widths[i], ends[i]))
     if kwargs.get("reflect_type", "even") == "odd":
         for i in axes:
             x = _odd(x, i, widths[i], mode) if widths[i] != (0, 0) else x
-        return fresh(x)
+        return x
     for i in axes:
         if widths[i] != (0, 0):
             x = x[along(i, np.pad(np.arange(x.shape[i]), widths[i], mode))]
-    return fresh(x)
+    return x
 
 
 def _axis_by_axis(x: Array, widths: list[tuple[int, int]], parts: Callable[..., tuple[Array, Array]]) -> Array:
@@ -122,7 +122,7 @@ def _constant(x: Array, widths: list[tuple[int, int]], values: Any) -> Array:
     def parts(x: Array, i: int) -> tuple[Array, Array]:
         return tuple(_filled(x, i, w, v) for w, v in zip(widths[i], pairs[i], strict=True))  # type: ignore[return-value]
 
-    return fresh(_axis_by_axis(x, widths, parts))
+    return _axis_by_axis(x, widths, parts)
 
 
 def _filled(x: Array, axis: int, width: int, value: Array) -> Array:

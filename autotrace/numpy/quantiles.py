@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..tracing import here, implements, peek
-from .arguments import Array, array, refuse_out
+from ..primitives.indexing import gather
+from ..tracing import Tracer, here, implements, peek
+from .arguments import Array, array
 
-__all__ = ["grouped", "regrouped"]
+__all__ = ["fractions", "grouped", "of_sorted", "regrouped", "spread_weights", "weighted"]
 
 
 def grouped(a: Array, axis: Any) -> tuple[Array, tuple[int, ...]]:
@@ -38,7 +39,6 @@ def regrouped(result: Array, axes: tuple[int, ...], rank: int, keepdims: Any, be
 @implements(np.median)
 def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False) -> Array:
     """The middle element along ``axis`` in sorted order, or the mean of the middle two; NaN if one is NaN."""
-    refuse_out("median", out)
     a = array(a)
     x, axes = grouped(a, axis)
     return regrouped(_middle(np.sort(x, axis=-1), x.shape[-1]), axes, a.ndim, keepdims)
@@ -142,51 +142,48 @@ def percentile(
 def _quantile(
     name: str, a: Any, q: Any, scale: int, axis: Any, out: Any, method: str, keepdims: Any, weights: Any
 ) -> Array:
-    refuse_out(name, out)
     a = array(a)
     if a.dtype.kind == "c":
         raise TypeError("a must be an array of real numbers")
-    q = _fractions(q, scale, a.dtype)
+    q, keep = fractions(q, scale, a.dtype)
     x, axes = grouped(a, axis)
     if weights is not None:
         if method != "inverted_cdf":
             raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
-        result = _weighted(x, q, _weights_like(array(weights), a, axis))
+        result = weighted(x, q, _weights_like(array(weights), a, axis))
     else:
-        result = of_sorted(np.sort(x, axis=-1), q, method)
+        result = of_sorted(np.sort(x, axis=-1), q, keep, method)
     return regrouped(result, axes, a.ndim, keepdims, q.ndim)
 
 
-def _fractions(q: Any, scale: int, dtype: np.dtype[Any]) -> Array:
-    """``q`` as fractions of 1, in the precision of the data where it is a plain number."""
-    weak = not hasattr(q, "dtype") and np.ndim(q) == 0
+def fractions(q: Any, scale: int, dtype: np.dtype[Any]) -> tuple[Array, np.dtype[Any] | None]:
+    """Return ``q`` as fractions of 1; and if it is a plain number, the dtype that the data keep in spite of it."""
+    weak = type(q) in (int, float) or (type(q) is Tracer and q.aval.weak_type)
     q = array(q)
-    if weak and dtype.kind == "f":
-        q = q.astype(dtype)
     if scale != 1:
-        q = np.true_divide(q, q.dtype.type(scale) if q.dtype.kind == "f" else scale)
+        q = np.true_divide(q, scale)
     if q.ndim > 2:
         raise ValueError("q must be a scalar or 1d")
+    # A traced q is looked at, not asked: the program is the same either way.
     known = peek(q)
-    if not isinstance(known, np.ndarray | np.generic):
-        return q
-    if not np.all((known >= 0) & (known <= 1)):
-        what = "Percentiles must be in the range [0, 100]" if scale != 1 else "Quantiles must be in the range [0, 1]"
-        raise ValueError(what)
-    return q
+    if isinstance(known, np.ndarray | np.generic) and not np.all((known >= 0) & (known <= 1)):
+        raise ValueError(
+            "Quantiles must be in the range [0, 1]" if scale == 1 else "Percentiles must be in the range [0, 100]"
+        )
+    return q, dtype if weak and dtype.kind == "f" else None
 
 
-def of_sorted(x: Array, q: Array, method: str, length: Any = None) -> Array:
+def of_sorted(x: Array, q: Array, keep: np.dtype[Any] | None, method: str, length: Any = None) -> Array:
     """The quantiles of the last axis, which is sorted; NaNs stand last. The axes of ``q`` come first.
 
     ``length``, if given, says how many elements count, for each vector: the first ones, none of them NaN.
     """
     q = np.reshape(q, (*q.shape, *(1,) * (x.ndim - 1)))
-    n = x.shape[-1] if length is None else length
+    n = x.shape[-1] if length is None else length.astype(q.dtype)
     if method in _DISCRETE:
         result = _taken(x, _DISCRETE[method](n, q))
     elif method in _CONTINUOUS:
-        result = _interpolated(x, n, q, method)
+        result = _interpolated(x, n, q, keep, method)
     else:
         raise ValueError(f"{method!r} is not a valid method. Use one of: {[*_DISCRETE, *_CONTINUOUS]}")
     if length is not None or x.dtype.kind != "f" or not x.shape[-1]:
@@ -195,8 +192,10 @@ def of_sorted(x: Array, q: Array, method: str, length: Any = None) -> Array:
     return np.where(np.isnan(last), last.astype(result.dtype), result)
 
 
-def _interpolated(x: Array, n: Any, q: Array, method: str) -> Array:
+def _interpolated(x: Array, n: Any, q: Array, keep: np.dtype[Any] | None, method: str) -> Array:
     place = _CONTINUOUS[method](n, q)
+    if place.dtype.kind in "iu":
+        return _taken(x, place)
     last = n - 1
     below = np.floor(place)
     part = place - below
@@ -206,6 +205,7 @@ def _interpolated(x: Array, n: Any, q: Array, method: str) -> Array:
         part = np.where(part == 0, 0.5, 1.0).astype(place.dtype)
     elif method == "midpoint":
         part = np.where(place % 1 == 0, 0.0, 0.5).astype(place.dtype)
+    part = part if keep is None else part.astype(keep)
     # Beyond the ends there is nothing to go to; there the end is taken, and its derivative in q is 0.
     high = np.where(place < 0, 0, high)
     start, stop = _taken(x, low), _taken(x, high)
@@ -217,9 +217,8 @@ def _taken(x: Array, places: Array) -> Array:
     """The elements of the last axis at ``places``, whose axes in front are those of q."""
     rank = x.ndim - 1
     shape = (*places.shape[: places.ndim - rank], *x.shape[:-1])
-    places = np.broadcast_to(places, shape)
-    grid = np.indices(x.shape[:-1], sparse=True)
-    return x[(*grid, places)] if rank else x[places]
+    grid = [np.broadcast_to(rows, shape) for rows in np.indices(x.shape[:-1], sparse=True)]
+    return gather(x, (*grid, np.broadcast_to(places, shape)))
 
 
 def _weights_like(weights: Array, a: Array, axis: Any) -> Array:
@@ -242,14 +241,17 @@ def spread_weights(weights: Array, a: Array, axis: Any) -> Array:
     return np.broadcast_to(weights.reshape(tuple(n if i in axes else 1 for i, n in enumerate(a.shape))), a.shape)
 
 
-def _weighted(x: Array, q: Array, weights: Array) -> Array:
-    """The first element at which the running sum of the weights reaches q of the whole."""
+def weighted(x: Array, q: Array, weights: Array, leave_out: bool = False) -> Array:
+    """The first element at which the running sum of the weights reaches q of the whole.
+
+    ``leave_out``: the weights of NaNs are 0, and they do not spoil the rest.
+    """
     order = np.argsort(x, axis=-1)
     x = np.take_along_axis(x, order, axis=-1)
     weights = np.take_along_axis(weights, order, axis=-1)
     running = np.cumsum(weights, axis=-1, dtype=np.float64)
     running = running / running[..., -1:]
-    if isinstance(running, np.ndarray) and np.isnan(running[..., -1]).any():
+    if not leave_out and isinstance(running, np.ndarray) and np.isnan(running[..., -1]).any():
         raise ValueError(f"Weights included NaN, inf or were all zero{here()}.")
     if q.dtype.kind == "f":
         running = running.astype(q.dtype)
@@ -257,7 +259,7 @@ def _weighted(x: Array, q: Array, weights: Array) -> Array:
     running = np.where(running == 0, -1, running)
     places = np.sum(running < np.reshape(q, (*q.shape, *(1,) * x.ndim)), axis=-1)
     result = _taken(x, np.minimum(places, x.shape[-1] - 1))
-    if x.dtype.kind != "f":
+    if leave_out or x.dtype.kind != "f":
         return result
     last = x[..., -1]
     return np.where(np.isnan(last), last, result)

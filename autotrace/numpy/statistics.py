@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..primitives.promotion import broadcast_to
-from ..tracing import implements, method
-from .arguments import Array, array, refuse_out
+from ..tracing import implements, method, peek, stop_gradient_leaf
+from .arguments import Array, array
+from .quantiles import spread_weights
 
-__all__ = ["mean", "std", "var"]
+__all__ = ["mean", "root", "std", "var"]
 
 
 def _accumulator(dtype: Any, given: np.dtype[Any]) -> np.dtype[Any]:
@@ -40,15 +41,22 @@ def _mask(where: Any) -> Any:
 
 def _warn_if_none(count: Any, message: str) -> None:
     """Warn as NumPy does where a count that is known while tracing is not positive."""
-    if isinstance(count, int | np.integer | np.ndarray) and np.any(np.less_equal(count, 0)):
+    if isinstance(count, int | float | np.generic | np.ndarray) and np.any(np.less_equal(count, 0)):
         warnings.warn(message, RuntimeWarning, stacklevel=3)
 
 
 def _over(total: Array, count: Any) -> Array:
-    """``total / count`` in the dtype of ``total``."""
+    """``total / count`` in the dtype of ``total``; where nothing is counted, what NumPy gives, without derivative."""
     if total.dtype.kind in "biu":
         return np.true_divide(total, count).astype(total.dtype)
-    return total / (count if isinstance(count, int) else count.astype(total.dtype))
+    if isinstance(count, int | float):
+        return total / count if count > 0 else stop_gradient_leaf(total) / count
+    count = count.astype(total.dtype)
+    none = count == 0
+    some = total / np.where(none, np.ones((), total.dtype), count)
+    if isinstance(none, np.ndarray | np.generic) and not none.any():
+        return some
+    return np.where(none, stop_gradient_leaf(total) / count, some)
 
 
 @implements(np.mean)
@@ -56,7 +64,6 @@ def mean(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, *, where: Any = True
 ) -> Array:
     """The arithmetic mean along ``axis`` of the elements for which ``where`` holds; NaN of none."""
-    refuse_out("mean", out)
     a, where = array(a), _mask(where)
     total = np.sum(a, axis=axis, dtype=_accumulator(dtype, a.dtype), keepdims=keepdims, where=where)
     count = _count(a, axis, where, keepdims)
@@ -83,7 +90,6 @@ def var(
     ``mean``, if given, is what ``np.mean(..., keepdims=True)`` returns; a derivative flows through it.
     Raises ``ValueError`` if both ``ddof`` and ``correction`` are given.
     """
-    refuse_out("var", out)
     if correction is not np._NoValue:  # type: ignore[attr-defined]
         if ddof != 0:
             raise ValueError("ddof and correction can't be provided simultaneously.")
@@ -96,6 +102,9 @@ def var(
         total = np.sum(a, axis=axis, dtype=working, keepdims=True, where=where)
         mean = _over(total, _count(a, axis, where, True))
     deviation = np.subtract(a, mean)
+    if where is not True:
+        # The mean of nothing is NaN: it must not reach the square.
+        deviation = np.where(where, deviation, np.zeros((), deviation.dtype))
     squares = np.real(deviation * np.conj(deviation)) if deviation.dtype.kind == "c" else np.square(deviation)
     kept = working if working.kind != "c" else np.zeros((), working).real.dtype
     total = np.sum(squares, axis=axis, dtype=kept, keepdims=keepdims, where=where)
@@ -117,15 +126,53 @@ def std(
     correction: Any = np._NoValue,  # type: ignore[attr-defined]
 ) -> Array:
     """The root of :func:`var`. Where all elements are equal its derivative is 0, as that of a norm at 0."""
-    refuse_out("std", out)
     variance = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
-    return _root(variance)
+    return root(variance)
 
 
-def _root(x: Array) -> Array:
-    """The square root, with derivative 0 at 0."""
-    zero = x == 0
-    return np.where(zero, x, np.sqrt(np.where(zero, np.ones((), x.dtype), x)))
+def root(x: Array) -> Array:
+    """The square root, with derivative 0 at 0 and at NaN."""
+    positive = x > 0
+    return np.where(positive, np.sqrt(np.where(positive, x, np.ones((), x.dtype))), stop_gradient_leaf(x))
+
+
+@implements(np.average)
+def average(
+    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = np._NoValue  # type: ignore[attr-defined]
+) -> Any:
+    """The weighted mean along ``axis``; with ``returned``, the sum of the weights too. Both may be traced.
+
+    Raises ``ZeroDivisionError`` where weights that are known sum to zero.
+    """
+    kept = {} if keepdims is np._NoValue else {"keepdims": keepdims}  # type: ignore[attr-defined]
+    x = array(a)
+    if weights is None:
+        mean_of = np.mean(x, axis=axis, **kept)
+        total = np.full(mean_of.shape, x.size / max(mean_of.size, 1), mean_of.dtype)
+        return (mean_of, total) if returned else mean_of
+    w = array(weights)
+    dtype = np.result_type(x.dtype, w.dtype, np.float64) if x.dtype.kind in "biu" else np.result_type(x.dtype, w.dtype)
+    w = spread_weights(w, x, axis)
+    total = np.sum(w, axis=axis, dtype=dtype, **kept)
+    # A traced sum is looked at, not asked: the program is the same either way.
+    known = peek(total)
+    if isinstance(known, np.ndarray | np.generic) and np.any(known == 0.0):
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")
+    mean_of = np.sum(np.multiply(x, w, dtype=dtype), axis=axis, dtype=dtype, **kept) / total
+    return (mean_of, np.broadcast_to(total, mean_of.shape)) if returned else mean_of
+
+
+@implements(np.ptp)
+def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Array:
+    """The largest element less the smallest along ``axis``."""
+    keepdims = False if keepdims is np._NoValue else keepdims  # type: ignore[attr-defined]
+    return np.subtract(np.max(a, axis=axis, keepdims=keepdims), np.min(a, axis=axis, keepdims=keepdims))
+
+
+@implements(np.count_nonzero)
+def count_nonzero(a: Any, axis: Any = None, *, keepdims: Any = False) -> Array:
+    """How many elements along ``axis`` are not zero."""
+    return np.sum(np.not_equal(array(a), 0), axis=axis, dtype=np.intp, keepdims=keepdims)
 
 
 for _function in (mean, var, std):

@@ -1,0 +1,228 @@
+"""Reductions that leave NaNs out: nansum, nanmean, nanquantile and their like.
+
+NaNs are replaced before they reach arithmetic, so no derivative is NaN because a value left out is. What is
+left out has derivative 0, as has a result that is NaN because nothing is left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..tracing import implements
+from .arguments import Array, array
+from .quantiles import fractions, grouped, of_sorted, regrouped, spread_weights, weighted
+from .statistics import root
+
+__all__: list[str] = []
+
+_NONE: Any = np._NoValue  # type: ignore[attr-defined]
+
+
+def _missing(a: Any) -> tuple[Array, Array | None]:
+    """Return the array, and where it is NaN; None if its dtype has no NaN."""
+    x = array(a)
+    return x, (np.isnan(x) if x.dtype.kind in "fc" else None)
+
+
+def _filled(x: Array, missing: Array | None, value: float) -> Array:
+    return x if missing is None else np.where(missing, np.asarray(value, x.dtype)[()], x)
+
+
+def _given(**kwargs: Any) -> dict[str, Any]:
+    """The keywords that were given."""
+    return {name: value for name, value in kwargs.items() if value is not _NONE}
+
+
+@implements(np.nansum)
+def nansum(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = _NONE, initial: Any = _NONE,
+    where: Any = _NONE,
+) -> Array:
+    """The sum along ``axis`` of what is not NaN."""
+    kwargs = _given(keepdims=keepdims, initial=initial, where=where)
+    return np.sum(_filled(*_missing(a), 0), axis=axis, dtype=dtype, **kwargs)
+
+
+@implements(np.nanprod)
+def nanprod(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = _NONE, initial: Any = _NONE,
+    where: Any = _NONE,
+) -> Array:
+    """The product along ``axis`` of what is not NaN."""
+    kwargs = _given(keepdims=keepdims, initial=initial, where=where)
+    return np.prod(_filled(*_missing(a), 1), axis=axis, dtype=dtype, **kwargs)
+
+
+@implements(np.nancumsum)
+def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
+    """Running sums along ``axis``, NaNs counting as 0."""
+    return np.cumsum(_filled(*_missing(a), 0), axis=axis, dtype=dtype)
+
+
+@implements(np.nancumprod)
+def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
+    """Running products along ``axis``, NaNs counting as 1."""
+    return np.cumprod(_filled(*_missing(a), 1), axis=axis, dtype=dtype)
+
+
+def _extremum(reduce: Callable[..., Array], worst: float, a: Any, axis: Any, **kwargs: Any) -> Array:
+    x, missing = _missing(a)
+    result = reduce(_filled(x, missing, worst), axis=axis, **kwargs)
+    if missing is None:
+        return result
+    none = np.all(missing, axis=axis, **{k: v for k, v in kwargs.items() if k != "initial"})
+    if "initial" in kwargs:
+        return result
+    return np.where(none, np.asarray(np.nan, x.dtype)[()], result)
+
+
+@implements(np.nanmax)
+def nanmax(
+    a: Any, axis: Any = None, out: None = None, keepdims: Any = _NONE, initial: Any = _NONE, where: Any = _NONE
+) -> Array:
+    """The largest element along ``axis`` that is not NaN; ties share the derivative."""
+    return _extremum(np.max, -np.inf, a, axis, **_given(keepdims=keepdims, initial=initial, where=where))
+
+
+@implements(np.nanmin)
+def nanmin(
+    a: Any, axis: Any = None, out: None = None, keepdims: Any = _NONE, initial: Any = _NONE, where: Any = _NONE
+) -> Array:
+    """The smallest element along ``axis`` that is not NaN; ties share the derivative."""
+    return _extremum(np.min, np.inf, a, axis, **_given(keepdims=keepdims, initial=initial, where=where))
+
+
+def _present(missing: Array, where: Any) -> Array:
+    """Where an element counts."""
+    return ~missing if where is _NONE or where is True else np.logical_and(~missing, array(where))
+
+
+@implements(np.nanmean)
+def nanmean(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = _NONE, *, where: Any = _NONE
+) -> Array:
+    """The mean along ``axis`` of what is not NaN."""
+    x, missing = _missing(a)
+    kwargs = _given(keepdims=keepdims)
+    if missing is None:
+        return np.mean(x, axis=axis, dtype=dtype, **kwargs, **_given(where=where))
+    return np.mean(_filled(x, missing, 0), axis=axis, dtype=dtype, where=_present(missing, where), **kwargs)
+
+
+@implements(np.nanvar)
+def nanvar(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    ddof: Any = 0,
+    keepdims: Any = _NONE,
+    *,
+    where: Any = _NONE,
+    mean: Any = _NONE,
+    correction: Any = _NONE,
+) -> Array:
+    """The variance along ``axis`` of what is not NaN; NaN where no more than ``ddof`` are."""
+    x, missing = _missing(a)
+    kwargs = _given(keepdims=keepdims)
+    more = _given(mean=mean, correction=correction)
+    if missing is None:
+        return np.var(x, axis=axis, dtype=dtype, ddof=ddof, **kwargs, **more, **_given(where=where))
+    present = _present(missing, where)
+    result = np.var(_filled(x, missing, 0), axis=axis, dtype=dtype, ddof=ddof, where=present, **kwargs, **more)
+    free = np.sum(np.broadcast_to(present, x.shape), axis=axis, **kwargs) - (ddof if correction is _NONE else correction)
+    return np.where(free <= 0, np.asarray(np.nan, result.dtype)[()], result)
+
+
+@implements(np.nanstd)
+def nanstd(
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    ddof: Any = 0,
+    keepdims: Any = _NONE,
+    *,
+    where: Any = _NONE,
+    mean: Any = _NONE,
+    correction: Any = _NONE,
+) -> Array:
+    """The standard deviation along ``axis`` of what is not NaN; its derivative is 0 where all are equal."""
+    return root(nanvar(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction))
+
+
+# -- order statistics --------------------------------------------------------------------------------
+
+
+@implements(np.nanmedian)
+def nanmedian(
+    a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = _NONE
+) -> Array:
+    """The median along ``axis`` of what is not NaN."""
+    x, missing = _missing(a)
+    if missing is None or not x.size:
+        return np.median(x, axis=axis, **_given(keepdims=keepdims))
+    rows, axes = grouped(x, axis)
+    count = np.sum(~np.isnan(rows), axis=-1)
+    # The two middle places are one where the number is odd.
+    half = of_sorted(np.sort(rows, axis=-1), np.asarray(0.5), np.zeros((), rows.dtype).real.dtype, "linear", count)
+    return regrouped(_nan_of_none(half, count), axes, x.ndim, keepdims)
+
+
+def _nan_of_none(result: Array, count: Array) -> Array:
+    return np.where(count == 0, np.asarray(np.nan, result.dtype)[()], result)
+
+
+@implements(np.nanquantile)
+def nanquantile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = _NONE,
+    *,
+    weights: Any = None,
+) -> Array:
+    """The ``q``-th quantiles along ``axis`` of what is not NaN."""
+    return _quantile(a, q, 1, axis, method, keepdims, weights)
+
+
+@implements(np.nanpercentile)
+def nanpercentile(
+    a: Any,
+    q: Any,
+    axis: Any = None,
+    out: None = None,
+    overwrite_input: bool = False,
+    method: str = "linear",
+    keepdims: Any = _NONE,
+    *,
+    weights: Any = None,
+) -> Array:
+    """The ``q``-th percentiles along ``axis`` of what is not NaN."""
+    return _quantile(a, q, 100, axis, method, keepdims, weights)
+
+
+def _quantile(a: Any, q: Any, scale: int, axis: Any, method: str, keepdims: Any, weights: Any) -> Array:
+    x, missing = _missing(a)
+    if missing is None:
+        function = np.quantile if scale == 1 else np.percentile
+        return function(x, q, axis=axis, method=method, weights=weights, **_given(keepdims=keepdims))
+    if x.dtype.kind == "c":
+        raise TypeError("a must be an array of real numbers")
+    q, keep = fractions(q, scale, x.dtype)
+    rows, axes = grouped(x, axis)
+    count = np.sum(~np.isnan(rows), axis=-1)
+    if weights is None:
+        result = of_sorted(np.sort(rows, axis=-1), q, keep, method, count)
+    elif method != "inverted_cdf":
+        raise ValueError(f"Only method 'inverted_cdf' supports weights. Got: {method}.")
+    else:
+        given = np.where(missing, 0, spread_weights(array(weights), x, axis))
+        result = weighted(rows, q, grouped(given, axis)[0], leave_out=True)
+    return regrouped(_nan_of_none(result, count), axes, x.ndim, keepdims, q.ndim)

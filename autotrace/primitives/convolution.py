@@ -1,0 +1,90 @@
+"""Discrete convolution of vectors: bilinear, and closed under its own transpose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ir import Linear, Primitive, ShapedArray
+from ..tracing import bind, here
+from .families import Array
+from .promotion import broadcast_to
+
+__all__ = ["convolve_vectors"]
+
+
+class Convolve(Primitive):
+    """Along the last axis, sum_j x[k - j] y[j]: over all k where the vectors meet, or only ("valid") where all of y meets x.
+
+    The other axes are those of a batch. In the mode "valid" x is not shorter than y.
+    """
+
+    mode: str
+
+    def impl(self, x: Array, y: Array) -> Array:
+        if x.ndim == 1:
+            return np.convolve(x, y, self.mode)
+        out = np.empty((*x.shape[:-1], self._length(x.shape[-1], y.shape[-1])), x.dtype)
+        for i in np.ndindex(x.shape[:-1]):
+            out[i] = np.convolve(x[i], y[i], self.mode)
+        return out
+
+    def _length(self, n: int, m: int) -> int:
+        return n + m - 1 if self.mode == "full" else n - m + 1
+
+    def abstract(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
+        if x.dtype != y.dtype or x.shape[:-1] != y.shape[:-1] or not x.ndim or not x.shape[-1] or not y.shape[-1]:
+            raise TypeError(f"convolve: operands must be vectors of one dtype, not empty; got {x} and {y}{here()}.")
+        if self.mode == "valid" and x.shape[-1] < y.shape[-1]:
+            raise TypeError(f"convolve: the first operand must not be shorter in mode 'valid'; got {x} and {y}{here()}.")
+        return x.update(shape=(*x.shape[:-1], self._length(x.shape[-1], y.shape[-1])))
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        (x, y), (dx, dy) = primals, tangents
+        if dx is None:
+            return bind(self, x, dy)
+        return bind(self, dx, y) if dy is None else bind(self, dx, y) + bind(self, x, dy)
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+        x, y = inputs
+        return (self._to_x(ct, y) if wanted[0] else None, self._to_y(ct, x) if wanted[1] else None)
+
+    def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
+        x, y = inputs
+        return (self._to_x(ct, y), None) if type(x) is Linear else (None, self._to_y(ct, x))
+
+    def _to_x(self, ct: Array, y: Array) -> Array:
+        """full: sum_j ct[i + j] y[j]; valid: sum_k ct[k] y[k + m - 1 - i]."""
+        return bind(Convolve("valid" if self.mode == "full" else "full"), ct, _reverse(y))
+
+    def _to_y(self, ct: Array, x: Array) -> Array:
+        """full: sum_i ct[i + j] x[i]; valid: sum_k ct[k] x[k + m - 1 - j]."""
+        if self.mode == "full":
+            return bind(Convolve("valid"), ct, _reverse(x))
+        return _reverse(bind(self, x, _reverse(ct)))
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        x, y = (v if b else broadcast_to(v, (size, *v.shape)) for v, b in zip(inputs, batched, strict=True))
+        return bind(self, x, y)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        x, y = inputs
+        return 2 * x.size * y.shape[-1]
+
+
+def _reverse(x: Array) -> Array:
+    return x[..., ::-1]
+
+
+def convolve_vectors(x: Array, y: Array, mode: str) -> Array:
+    """Convolve vectors of one dtype; ``mode`` is "full", "same" or "valid", as in NumPy."""
+    x, y = (x, y) if x.shape[-1] >= y.shape[-1] else (y, x)
+    if mode == "valid":
+        return bind(Convolve("valid"), x, y)
+    whole = bind(Convolve("full"), x, y)
+    if mode == "full":
+        return whole
+    start = (y.shape[-1] - 1) // 2
+    return whole[..., start : start + x.shape[-1]]
