@@ -50,7 +50,7 @@ def product_by_hand(centres: Any, x: Any, v: Any) -> Any:
 
 def with_autotrace(library: Library, centres: Any, x: Any, v: Any) -> Call:
     f, ad = loss(library.np), library.ad
-    product = ad.jit(lambda centres, x, v: ad.hvp(lambda c: f(c, x), (centres,), (v,)))
+    product = ad.jit(ad.hvp(f))
     return lambda: product(centres, x, v)
 
 

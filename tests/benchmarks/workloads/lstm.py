@@ -109,4 +109,4 @@ def arguments() -> tuple[Any, ...]:
 def workloads() -> list[Workload]:
     builders = gradients(loss, torch_loss, by_hand, argnums=(0, 1, 2))
     builders["jax: scan"] = jax_gradient(scanned_loss, argnums=(0, 1, 2))
-    return [Workload("LSTM", arguments, builders)]
+    return [Workload("LSTM", arguments, builders, long_forms=("jax",))]

@@ -70,5 +70,7 @@ def workloads() -> list[Workload]:
         builders["jax: scan"] = jax_gradient(scanned_loss, argnums=(0, 1, 2))
         if steps > UNROLLED_BY_JAX:
             del builders["jax"]
-        found.append(Workload(f"recurrent, T={steps:,}", partial(arguments, steps), builders, long=steps > 1_000))
+        slow = ("jax",) if steps > 10 else ()
+        name, made = f"recurrent, T={steps:,}", partial(arguments, steps)
+        found.append(Workload(name, made, builders, long=steps > 1_000, long_forms=slow))
     return found

@@ -22,14 +22,18 @@ class Workload:
     `arguments` : makes the arguments, NumPy arrays and numbers, the same at every call.
     `builders` : library -> builder. Where a library has several good forms, "jax: scan" beside "jax" names a
     second one, and the better counts.
-    `long` : left out of a quick run.  `cold_only` : only first calls are of interest.
+    `long` : left out of a quick run, as are its `long_forms`.  `cold_only` : only first calls are of interest.
     """
 
     name: str
     arguments: Callable[[], tuple[Any, ...]]
     builders: Mapping[str, Builder]
     long: bool = False
+    long_forms: tuple[str, ...] = ()
     cold_only: bool = False
+
+    def forms(self, quick: bool) -> list[str]:
+        return [form for form in self.builders if not (quick and form in self.long_forms)]
 
     def build(self, form: str, library: Library, arguments: Sequence[Any]) -> Call:
         return self.builders[form](library, *arguments)
