@@ -7,11 +7,15 @@ a function is being traced. Each module of this folder registers the functions o
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as _numpy
 
+from ..tracing import Tracer, here, method
+
 from . import (
+    devices,
     differences,
     elementwise,
     fft,
@@ -42,6 +46,20 @@ from .creation import *  # noqa: F403
 targets.honour_out()
 
 __all__ = sorted({*_numpy.__all__, "fft", "linalg"})
+
+
+@method("__array_namespace__")
+def _array_namespace(self: Tracer, /, *, api_version: str | None = None) -> Any:
+    """Answer libraries that compute with the namespace of their argument (the Python array API standard)."""
+    if api_version is not None and api_version not in _API_VERSIONS:
+        raise ValueError(
+            f"__array_namespace__: api_version must be one of {', '.join(_API_VERSIONS)}; got {api_version!r}{here()}. "
+            "Leave it out."
+        )
+    return sys.modules[__name__]
+
+
+_API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
 
 def __getattr__(name: str) -> Any:
