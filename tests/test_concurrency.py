@@ -42,7 +42,11 @@ def test_many_threads_trace_at_once():
             x = np.linspace(0.1, 1.0, 3 + (i + n) % 5)
             g = grad(lambda x, k=k: np.sum(np.sin(k * x) * x))(x)
             out.append(np.allclose(g, np.sin(k * x) + k * x * np.cos(k * x), rtol=1e-12))
-            out.append(np.isclose(grad(grad(lambda x, k=k: np.exp(k * x) if x > 0 else x))(0.3), k * k * np.exp(0.3 * k)))
+            out.append(
+                np.isclose(
+                    grad(grad(lambda x, k=k: np.exp(k * x) if x > 0 else x))(0.3), k * k * np.exp(0.3 * k)
+                )
+            )
             out.append(np.allclose(vmap(grad(lambda x, k=k: x**3 * k))(x), 3 * k * x * x))
             out.append(np.allclose(hessian(lambda x, k=k: k * np.sum(x * x))(x), 2 * k * np.eye(len(x))))
             check_jaxpr(make_jaxpr(grad(lambda x: np.sum(x * k)))(x))

@@ -1,6 +1,6 @@
 """Bad input: one table, each entry with its class and its message, word for word, and with the user's line.
 
-In a message ``{here}`` stands for the line of the entry that ends in ``# here`` (``{born}`` for ``# born``), as
+In a message ``{here}`` stands for the line of the entry that ends in ``# here`` (``{born}``: ``# born``), as
 ``file:line``. So an entry fails if the words change, and if the line is not that of the user.
 """
 
@@ -21,7 +21,6 @@ from autotrace import (
     ShapedArray,
     ShapeDtypeStruct,
     Var,
-    bind,
     check_jaxpr,
     eval_jaxpr,
     eval_shape,
@@ -68,7 +67,9 @@ def _marked(function, mark):
 def test_message(function, error, message):
     with pytest.raises(error) as caught:
         function()
-    expected = message.replace("{here}", _marked(function, "here")).replace("{born}", _marked(function, "born"))
+    expected = message.replace("{here}", _marked(function, "here")).replace(
+        "{born}", _marked(function, "born")
+    )
     assert str(caught.value) == expected
     assert type(caught.value) is error
 
@@ -1081,8 +1082,7 @@ def math_of_a_traced_value():
     def loss(x):
         y = x + 1.0
         return (
-            y
-            * math.sin(y)  # here
+            y * math.sin(y)  # here
         )
 
     grad(loss)(1.0)
@@ -1548,8 +1548,7 @@ def shapes_that_do_not_broadcast():
 
 @bad(
     ValueError,
-    "hypot: operands could not be broadcast together with shapes (3,) (2, 2) at {here}. Reshape one of "
-    "them.",
+    "hypot: operands could not be broadcast together with shapes (3,) (2, 2) at {here}. Reshape one of them.",
 )
 def shapes_that_do_not_broadcast_in_a_function():
     grad(lambda x: np.hypot(x, np.ones((2, 2))).sum())(np.ones(3))  # here

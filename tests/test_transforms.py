@@ -1,4 +1,4 @@
-"""The transforms as users hold them: decorators, trees, aux, complex numbers, batch axes, nesting, symbolic zeros."""
+"""The transforms as users hold them: decorators, trees, aux, complex numbers, axes, nesting, zeros."""
 
 import copy
 import functools
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -212,9 +212,7 @@ def test_pickling_of_the_plain_function_beside_its_transform():
 
 def test_pickles_load_in_another_process():
     code = (
-        "import pickle, sys\n"
-        "fs = pickle.load(sys.stdin.buffer)\n"
-        "print([float(f(*args)) for f, args in fs])\n"
+        "import pickle, sys\nfs = pickle.load(sys.stdin.buffer)\nprint([float(f(*args)) for f, args in fs])\n"
     )
     fs = [(cubed_slope, (2.0,)), (model_slope, (2.0, 3.0)), (grad(grad(model), argnums=1), (2.0, 3.0))]
     done = subprocess.run(
@@ -271,7 +269,13 @@ def test_derivatives_have_the_tree_of_their_argument(tree):
     def f(t):
         return sum(np.sum(leaf * leaf) for leaf in tree_leaves(t)) * 1.0
 
-    for gradient in (grad(f)(tree), vjp(f, tree)[1](1.0)[0], value_and_grad(f)(tree)[1], jacrev(f)(tree), jacfwd(f)(tree)):
+    for gradient in (
+        grad(f)(tree),
+        vjp(f, tree)[1](1.0)[0],
+        value_and_grad(f)(tree)[1],
+        jacrev(f)(tree),
+        jacfwd(f)(tree),
+    ):
         assert tree_structure(gradient) == tree_structure(tree)
         for g, x in zip(tree_leaves(gradient), tree_leaves(tree)):
             np.testing.assert_array_equal(g, 2.0 * np.asarray(x))
@@ -295,7 +299,10 @@ def test_outputs_are_trees():
     assert out == value
     assert dot["a"] == 2.0
     assert dot["c"].b.dtype == float0
-    assert vmap(lambda x: (x, {"y": x + 1}), out_axes=(0, {"y": 0}))(np.arange(2.0))[1]["y"].tolist() == [1.0, 2.0]
+    assert vmap(lambda x: (x, {"y": x + 1}), out_axes=(0, {"y": 0}))(np.arange(2.0))[1]["y"].tolist() == [
+        1.0,
+        2.0,
+    ]
 
 
 def test_integer_leaves_get_float0_zeros():
@@ -338,7 +345,11 @@ SCALARS = [
 
 @pytest.mark.parametrize("x, dtype", SCALARS)
 def test_scalar_arguments(x, dtype):
-    for gradient in (grad(lambda x: x**3)(x), vjp(lambda x: x**3, x)[1](dtype(1))[0], jacfwd(lambda x: x**3)(x)):
+    for gradient in (
+        grad(lambda x: x**3)(x),
+        vjp(lambda x: x**3, x)[1](dtype(1))[0],
+        jacfwd(lambda x: x**3)(x),
+    ):
         assert gradient == 12.0
         assert gradient.dtype == dtype
         assert gradient.shape == ()
@@ -431,9 +442,18 @@ def test_complex_convention():
     assert grad(lambda z: np.abs(z))(0j) == 0
 
 
-@pytest.mark.parametrize("f, df", [(np.exp, np.exp), (np.sin, np.cos), (lambda z: z**3, lambda z: 3 * z * z),
-                                   (np.log, lambda z: 1 / z), (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
-                                   (lambda z: 1 / z, lambda z: -1 / z**2), (np.sqrt, lambda z: 0.5 / np.sqrt(z))])
+@pytest.mark.parametrize(
+    "f, df",
+    [
+        (np.exp, np.exp),
+        (np.sin, np.cos),
+        (lambda z: z**3, lambda z: 3 * z * z),
+        (np.log, lambda z: 1 / z),
+        (np.tanh, lambda z: 1 - np.tanh(z) ** 2),
+        (lambda z: 1 / z, lambda z: -1 / z**2),
+        (np.sqrt, lambda z: 0.5 / np.sqrt(z)),
+    ],
+)
 def test_holomorphic_functions(f, df):
     for got in (
         grad(f, holomorphic=True)(Z),
@@ -494,13 +514,18 @@ def test_vmap_of_what_is_not_mapped():
     a, b = vmap(lambda x, y: (x, y * 2.0), in_axes=(0, None), out_axes=(0, None))(np.arange(3.0), 4.0)
     np.testing.assert_array_equal(a, [0.0, 1.0, 2.0])
     assert b == 8.0
-    assert vmap(lambda x, name: (x, len(name)), in_axes=(0, None))(np.arange(2.0), "abc")[1].tolist() == [3, 3]
+    assert vmap(lambda x, name: (x, len(name)), in_axes=(0, None))(np.arange(2.0), "abc")[1].tolist() == [
+        3,
+        3,
+    ]
     np.testing.assert_array_equal(vmap(lambda: np.ones(2), axis_size=3)(), np.ones((3, 2)))
     np.testing.assert_array_equal(vmap(lambda x: 5.0)(np.ones(3)), [5.0] * 3)
 
 
 def test_vmap_of_keywords_and_numbers_of_rows():
-    np.testing.assert_array_equal(vmap(lambda x, *, k: x * k)(np.arange(3.0), k=np.arange(3.0)), [0.0, 1.0, 4.0])
+    np.testing.assert_array_equal(
+        vmap(lambda x, *, k: x * k)(np.arange(3.0), k=np.arange(3.0)), [0.0, 1.0, 4.0]
+    )
     np.testing.assert_array_equal(vmap(lambda *, k: k * 2)(k=np.arange(3)), [0, 2, 4])
     assert vmap(lambda x: x * 2.0)(np.ones((0, 3))).shape == (0, 3)
     assert vmap(grad(lambda x: (x * x).sum()))(np.ones((0, 3))).shape == (0, 3)
@@ -515,7 +540,9 @@ def test_vmap_nested():
     np.testing.assert_array_equal(got, x[:, None] * y)
     m = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(vmap(vmap(vmap(lambda a: a * 2.0)))(m[None]), 2.0 * m[None])
-    np.testing.assert_array_equal(vmap(lambda r: vmap(lambda e: e * r.sum())(r))(m), m * m.sum(1, keepdims=True))
+    np.testing.assert_array_equal(
+        vmap(lambda r: vmap(lambda e: e * r.sum())(r))(m), m * m.sum(1, keepdims=True)
+    )
 
 
 def test_vmap_of_derivatives_and_derivatives_of_vmap():
@@ -524,12 +551,14 @@ def test_vmap_of_derivatives_and_derivatives_of_vmap():
     np.testing.assert_allclose(vmap(grad(grad(np.exp)))(x), np.exp(x))
     np.testing.assert_allclose(grad(lambda v: vmap(np.sin)(v).sum())(x), np.cos(x))
     np.testing.assert_allclose(jacfwd(vmap(np.sin))(x), np.diag(np.cos(x)))
-    np.testing.assert_allclose(vmap(hessian(lambda v: np.prod(v)))(np.array([[1.0, 2.0], [3.0, 4.0]])), [[[0, 1], [1, 0]]] * 2)
-    value, dot = jvp(vmap(np.sin), (x,), (np.ones(5),))
+    np.testing.assert_allclose(
+        vmap(hessian(lambda v: np.prod(v)))(np.array([[1.0, 2.0], [3.0, 4.0]])), [[[0, 1], [1, 0]]] * 2
+    )
+    _, dot = jvp(vmap(np.sin), (x,), (np.ones(5),))
     np.testing.assert_allclose(dot, np.cos(x))
-    ys, dots = vmap(lambda v: jvp(np.sin, (v,), (1.0,)))(x)
+    _, dots = vmap(lambda v: jvp(np.sin, (v,), (1.0,)))(x)
     np.testing.assert_allclose(dots, np.cos(x))
-    ys, (cts,) = vmap(lambda v, ct: (np.sin(v), vjp(np.sin, v)[1](ct)))(x, np.full(5, 2.0))
+    _, (cts,) = vmap(lambda v, ct: (np.sin(v), vjp(np.sin, v)[1](ct)))(x, np.full(5, 2.0))
     np.testing.assert_allclose(cts, 2.0 * np.cos(x))
 
 
@@ -546,7 +575,7 @@ def test_vmap_closing_over_traced_values():
 
 
 def test_jacobian_blocks_of_trees():
-    """Outside the tree of the output, inside the tree of the argument, each block ``output.shape + argument.shape``."""
+    """Outside the tree of the output, inside that of the argument; each block ``output.shape + argument.shape``."""
 
     def f(p, x):
         return {"y": p["w"] @ x + p["b"], "s": (x * x).sum()}
@@ -604,8 +633,12 @@ def test_hvp_is_the_hessian_times_a_vector(rng):
 
     x, v = rng.normal(size=4), rng.normal(size=4)
     np.testing.assert_allclose(hvp(f)(x, v), hessian(f)(x) @ v, rtol=1e-12)
-    np.testing.assert_allclose(hvp(lambda k, x: k * f(x), argnums=1)(2.0, x, v), 2 * hessian(f)(x) @ v, rtol=1e-12)
-    np.testing.assert_allclose(hvp(lambda k, x: k * f(x), argnums=-1)(2.0, x, v), 2 * hessian(f)(x) @ v, rtol=1e-12)
+    np.testing.assert_allclose(
+        hvp(lambda k, x: k * f(x), argnums=1)(2.0, x, v), 2 * hessian(f)(x) @ v, rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        hvp(lambda k, x: k * f(x), argnums=-1)(2.0, x, v), 2 * hessian(f)(x) @ v, rtol=1e-12
+    )
     tree = hvp(lambda t: t["a"] ** 2 * t["b"])({"a": 2.0, "b": 3.0}, {"a": 1.0, "b": 0.0})
     assert tree == {"a": 6.0, "b": 4.0}
     assert hvp(lambda x, y: x * x * y, argnums=(0, 1))(2.0, 3.0, (1.0, 1.0)) == (10.0, 4.0)
@@ -637,14 +670,16 @@ def test_linear_transpose_of_linear_functions(rng):
     np.testing.assert_array_equal(back[0][0], [2.0] * 3)
     assert back[0][1] == 2.0
     assert linear_transpose(lambda x: x * 0.0 + 0.0, 1.0)(1.0) == (0.0,)
-    np.testing.assert_array_equal(linear_transpose(lambda x: np.where(np.arange(3) > 0, x, 0.0), x)(np.ones(3))[0], [0, 1, 1])
+    np.testing.assert_array_equal(
+        linear_transpose(lambda x: np.where(np.arange(3) > 0, x, 0.0), x)(np.ones(3))[0], [0, 1, 1]
+    )
 
 
 # -- nesting -------------------------------------------------------------------------------------------------
 
 
 def test_perturbation_confusion():
-    """The classics: an inner derivative must not see the outer perturbation (Siskind and Pearlmutter 2005)."""
+    """An inner derivative must not see the outer perturbation (Siskind and Pearlmutter 2005)."""
     derivative = lambda f: lambda x: jvp(f, (x,), (1.0,))[1]  # noqa: E731
     for d in (grad, derivative, jacfwd, jacrev):
         for inner in (grad, derivative, jacfwd, jacrev):
@@ -693,7 +728,7 @@ LEVELS = {
 @pytest.mark.parametrize("order", [2, 3, 4])
 @pytest.mark.parametrize("mapped", range(5))
 def test_any_order_of_nesting(order, mapped):
-    """Every word of transforms of this length, with a vmap at one place, gives the derivative of that order."""
+    """Every word of transforms of this length, with a vmap at one place, is the derivative of that order."""
     if mapped > order:
         return
     expected = [np.exp(0.3 * 2.0) * 2.0**order, np.exp(0.4 * 2.0) * 2.0**order]
@@ -767,7 +802,7 @@ def test_derivatives_of_constants_are_zeros_of_the_right_type():
 class Logged(np.lib.mixins.NDArrayOperatorsMixin):
     """A minimal array that speaks NumPy's protocols, as dask's does, and logs what is asked of it."""
 
-    log: list[str] = []
+    log: ClassVar[list[str]] = []
 
     def __init__(self, data):
         self.data = np.asarray(data)
@@ -833,7 +868,7 @@ def test_eval_shape():
     assert repr(shapes) == (
         "{'n': ShapeDtypeStruct(i64[]), 's': ShapeDtypeStruct(f32[]), 'y': ShapeDtypeStruct(f64[4,2])}"
     )
-    jaxpr, again = make_jaxpr(f, return_shape=True)(np.ones((4, 3)), {"w": np.ones((3, 2))})
+    _, again = make_jaxpr(f, return_shape=True)(np.ones((4, 3)), {"w": np.ones((3, 2))})
     assert repr(again) == repr(shapes)
     assert eval_shape(grad(lambda x: (x * x).sum()), shapes["y"]).shape == (4, 2)
 
