@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as _numpy
 
-from ..tracing import Tracer, here, method
+from ..tracing import Tracer, here, load_rules, method
 
 from . import (
     devices,
@@ -29,7 +29,7 @@ from . import (
     matrices,
     missing,
     padding,
-    polynomial,
+    polynomials,
     predicates,
     products,
     quantiles,
@@ -42,6 +42,7 @@ from . import (
     updates,
 )
 from .creation import *  # noqa: F403
+from .functional import take, vectorize  # noqa: F401  in place of NumPy's
 
 targets.honour_out()
 
@@ -56,13 +57,20 @@ def _array_namespace(self: Tracer, /, *, api_version: str | None = None) -> Any:
             f"__array_namespace__: api_version must be one of {', '.join(_API_VERSIONS)}; got {api_version!r}{here()}. "
             "Leave it out."
         )
+    load_rules()
     return sys.modules[__name__]
 
 
 _API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
 
+EXTENSIONS: dict[str, Any] = {}
+"""Parts of the namespace that packages above provide: ``special``, the special functions, where SciPy is in use."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in EXTENSIONS:
+        return EXTENSIONS[name]
     return getattr(_numpy, name)
 
 

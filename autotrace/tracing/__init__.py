@@ -5,7 +5,7 @@ from .aliases import ReadOnly, View, check_writable, fresh, laid_out_like, link,
 from .dispatch import VIEWS, full_name
 from .entry import ShapeDtypeStruct, Traced, as_operand, leaf_aval, leaf_value, trace
 from .guards import Guard, StopGradient, here, mask_value, stop_gradient_leaf
-from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, implements, method, operator
+from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, implements, load_rules, method, operator
 from .trace import PROTECTED, SCALAR_AVALS, UNKNOWN, Trace, bind, current_trace, evaluate, infer, innermost, opened, peek, run, run_all
 from .tracer import Tracer
 
@@ -41,6 +41,7 @@ __all__ = [
     "leaf_value",
     "link",
     "linked",
+    "load_rules",
     "mask_value",
     "method",
     "opened",

@@ -14,7 +14,7 @@ import numpy as np
 
 from .tracer import Tracer
 
-__all__ = ["FUNCTIONS", "LAZY_RULES", "UFUNCS", "UFUNC_METHODS", "find", "implements", "method", "operator"]
+__all__ = ["FUNCTIONS", "LAZY_RULES", "UFUNCS", "UFUNC_METHODS", "find", "implements", "load_rules", "method", "operator"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,7 +41,13 @@ def find(table: dict[Any, Callable[..., Any]], function: Callable[..., Any]) -> 
     return found
 
 
-def _load_rules(function: Callable[..., Any]) -> None:
+def load_rules() -> None:
+    """Import the rules of every module that has some and is in use."""
+    if LAZY_RULES:
+        _load_rules(None)
+
+
+def _load_rules(function: Any) -> None:
     """Import the rules of the module of ``function``. A ufunc does not tell its module: any that is in use may be it."""
     home = getattr(function, "__module__", None)
     for module, rules in list(LAZY_RULES.items()):

@@ -10,6 +10,8 @@ from typing import Any
 
 import scipy.special as _special
 
+from ...numpy import EXTENSIONS
+from ...tracing import UFUNCS
 from . import bessels, elementwise, errors, gammas, integrals, logarithms
 from .bessels import spherical_in, spherical_jn, spherical_kn, spherical_yn
 from .sums import log_softmax, logsumexp, multigammaln, polygamma, softmax
@@ -30,6 +32,19 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     found = getattr(elementwise.sc, name, None)
     return getattr(_special, name) if found is None or name.startswith("_") else found
+
+
+class _Extension:
+    """What array-agnostic code finds as ``special`` in the namespace of a traced array: what has rules here."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = globals()[name] if name in __all__ else getattr(elementwise.sc, name, None)
+        if name in __all__ or found in UFUNCS:
+            return found
+        raise AttributeError(f"special: {name} has no derivative here. Use functions that have one.")
+
+
+EXTENSIONS["special"] = _Extension()
 
 
 def __dir__() -> list[str]:
