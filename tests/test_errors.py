@@ -21,6 +21,7 @@ from autotrace import (
     ShapedArray,
     ShapeDtypeStruct,
     Var,
+    bind,
     check_jaxpr,
     eval_jaxpr,
     eval_shape,
@@ -1467,7 +1468,7 @@ def traced_value_added_to_a_buffer():
 @bad(
     e.MutationError,
     "np.copyto: a traced value cannot be stored in a plain NumPy array at {here}. Make the target with "
-    "autotrace.numpy.zeros, or use np.where or np.stack.",
+    "autotrace.numpy.zeros, or use np.where or np.stack. For np.full and np.full_like: np.broadcast_to(value, shape).",
 )
 def copyto_a_buffer():
     def loss(x):
@@ -1774,6 +1775,52 @@ def unary_without_a_derivative():
     class Halve(autotrace.primitives.families.Unary):
         ufunc = np.sin
         impl = np.sin
+
+
+@bad(
+    e.MissingRuleError,
+    "test_half: transposition needs an operation that is linear in what it transposes; got "
+    "test_half(linear) at {here}. Make the function linear, or define transpose(cts, inputs) in the class "
+    "of the primitive.",
+)
+def primitive_without_a_transpose():
+    class TestHalf(Primitive):
+        def impl(self, x):
+            return x / 2
+
+        def abstract(self, x):
+            return x
+
+        def jvp(self, primals, tangents, output):
+            return bind(self, tangents[0])
+
+        def batch(self, size, inputs, batched):
+            return bind(self, *inputs)
+
+    assert jvp(lambda x: bind(TestHalf(), x), (1.0,), (1.0,)) == (0.5, 0.5)
+    grad(lambda x: bind(TestHalf(), x).sum())(np.ones(2))  # here
+
+
+@bad(
+    e.MissingRuleError,
+    "sin: transposition needs an operation that is linear in what it transposes; got sin(linear) at "
+    "{here}. Make the function linear, or define transpose(cts, inputs) in the class of the primitive.",
+)
+def primitive_with_a_nonlinear_jvp():
+    class TestOdd(Primitive):
+        def impl(self, x):
+            return x
+
+        def abstract(self, x):
+            return x
+
+        def jvp(self, primals, tangents, output):
+            return np.sin(tangents[0])
+
+        def batch(self, size, inputs, batched):
+            return bind(self, *inputs)
+
+    grad(lambda x: bind(TestOdd(), x).sum())(np.ones(2))  # here
 
 
 @bad(

@@ -42,7 +42,7 @@ from . import (
     updates,
 )
 from .creation import *  # noqa: F403
-from .functional import take, vectorize  # noqa: F401  in place of NumPy's
+from .functional import take, vectorize
 
 targets.honour_out()
 

@@ -11,7 +11,8 @@ from ..primitives.promotion import convert
 from ..primitives.representation import round as _round
 from ..tracing import here, implements, method
 from .arguments import Array, array
-from .ufuncs import store, strong
+from .creation import array as make_array
+from .ufuncs import store
 
 __all__: list[str] = []
 
@@ -125,7 +126,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
     """
     if device not in (None, "cpu"):
         raise ValueError(f'astype: device must be "cpu" or None; got {device!r}{here()}. Leave it out.')
-    return convert(array(x), np.dtype(dtype))
+    return make_array(x, dtype, copy=True if copy else None)
 
 
 # -- np.emath: complex where the real function is not defined -----------------------------------------
@@ -175,13 +176,13 @@ for _name, _function, _domain in (
 @implements(np.emath.logn)
 def logn(n: Any, x: Any) -> Array:
     """Return the logarithm of ``x`` to base ``n``, complex if either has a negative element."""
-    return np.log(_outside(strong(array(x)), _negative)) / np.log(_outside(strong(array(n)), _negative))
+    return np.log(_outside(array(x), _negative)) / np.log(_outside(array(n), _negative))
 
 
 @implements(np.emath.power)
 def emath_power(x: Any, p: Any) -> Array:
     """Return x ** p, complex if ``x`` has a negative element; negative integer exponents are made floats."""
-    x, p = strong(array(x)), strong(array(p))
+    x, p = array(x), array(p)
     if p.dtype.kind == "i" and np.any(p < 0):
         p = p * 1.0
     return np.power(_outside(x, _negative), p)

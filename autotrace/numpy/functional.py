@@ -1,4 +1,4 @@
-"""Python functions applied along axes and to elements."""
+"""Python functions applied along axes and to elements, and what NumPy does not ask us about."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..primitives.promotion import broadcast_to, convert
-from ..tracing import here, implements
+from ..tracing import FUNCTIONS, Tracer, here, implements
 from .arguments import Array, array
 
-__all__ = ["vectorize"]
+__all__ = ["take", "vectorize"]
 
 
 @implements(np.apply_along_axis)
@@ -51,6 +51,12 @@ def apply_over_axes(func: Callable[[Array, int], Array], a: Any, axes: Any) -> A
                 raise ValueError("function is not returning an array of the correct shape")
         value = result
     return value
+
+
+def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: Any = "raise") -> Array:
+    """Return the elements of ``a`` at ``indices``, also where only these are traced."""
+    function = FUNCTIONS[np.take] if type(indices) is Tracer else np.take
+    return function(a, indices, axis, out, mode)
 
 
 class vectorize:  # noqa: N801  NumPy's name

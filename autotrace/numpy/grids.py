@@ -9,6 +9,7 @@ import numpy as np
 from ..primitives.promotion import broadcast_to, convert
 from ..tracing import here, implements, peek
 from .arguments import Array, array, integer
+from .ufuncs import operand
 
 __all__: list[str] = []
 
@@ -40,7 +41,7 @@ def linspace(
     num = integer(num)
     if num < 0:
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
-    ends = [x if isinstance(x, int | float | complex) else array(x) for x in (start, stop)]
+    ends = [operand(x) for x in (start, stop)]
     kind = np.result_type(*ends, 0.0)
     start, stop = map(array, ends)
     width = convert(stop, kind) - convert(start, kind)

@@ -12,7 +12,7 @@ from ..primitives.promotion import broadcast_to, convert
 from ..primitives.sorting import take, take_along_axis
 from ..tracing import Tracer, bind, here, implements, mask_value, method, peek, stop_gradient_leaf
 from .arguments import Array, array
-from .ufuncs import store
+from .ufuncs import operand, store
 
 __all__: list[str] = []
 
@@ -29,7 +29,7 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
         raise ValueError("list of cases must be same length as list of conditions")
     if not len(condlist):
         raise ValueError("select with an empty condition list is not possible")
-    choices = [x if type(x) in (int, float, complex) else array(x) for x in (*choicelist, default)]
+    choices = [operand(x) for x in (*choicelist, default)]
     kind = np.result_type(*choices)
     *choices, result = (convert(array(x), kind) for x in choices)
     for i, condition in reversed(list(enumerate(map(array, condlist)))):
@@ -47,7 +47,7 @@ def choose(a: Any, choices: Any, out: Any = None, mode: str = "raise") -> Array:
 
     Raises ``ValueError`` for an index out of bounds (``IndexError`` where it is found as the program runs).
     """
-    index, given = array(a), [x if type(x) in (int, float, complex) else array(x) for x in choices]
+    index, given = array(a), [operand(x) for x in choices]
     if index.dtype.kind not in "iub":
         raise TypeError(f"choose: indices must be integers; got {index.dtype}{here()}. Use a.astype(int).")
     if mode not in ("raise", "wrap", "clip"):
@@ -80,8 +80,8 @@ def _choose_method(a: Any, choices: Any, out: Any = None, mode: str = "raise") -
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Array:
     """Return the value of each function where its condition holds (the last that does), 0 where none does.
 
-    One function more than conditions serves elsewhere; numbers stand for constants. A function is called on all
-    of ``x``, elements outside its condition replaced by one inside: so never out of its domain.
+    One function more than conditions serves elsewhere; numbers stand for constants. A function is called on
+    all of ``x``, elements outside its condition replaced by one inside: so never out of its domain.
 
     Raises ``ValueError`` for another number of functions.
     """
@@ -125,8 +125,8 @@ def _holds_somewhere(condition: Array) -> bool:
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Array:
     """Return the piecewise linear function through ``(xp, fp) : f[n]`` at ``x``.
 
-    Beyond the ends it is ``left`` and ``right`` (the end values if None), or repeats with ``period``. At a point
-    of the grid the derivative in ``x`` is that of the piece to the right, at the last one that to the left.
+    Beyond the ends it is ``left`` and ``right`` (the end values if None), or repeats with ``period``. At a
+    point of the grid the derivative in ``x`` is that of the piece to the right, at the last that of the one before.
 
     Raises ``ValueError`` for points that are not vectors of one length, and for no points.
 

@@ -47,8 +47,8 @@ def unique(
 ) -> Any:
     """Return the sorted unique elements of ``ar`` (or slices along ``axis``).
 
-    With them, as asked for: the index of each one's first occurrence, for every element that of its unique one, how
-    often each occurs. ``sorted=False`` allows any order, and gets the sorted one.
+    With them, as asked for: the index of each one's first occurrence, for every element the index of its
+    unique one, how often each occurs. ``sorted=False`` allows any order, and gets the sorted one.
 
     >>> import autotrace, numpy as np
     >>> autotrace.grad(lambda x: np.unique(x)[0])(np.array([3.0, 1.0, 1.0]))

@@ -18,7 +18,7 @@ from ..primitives.promotion import broadcast_to, convert
 from ..tracing import FUNCTIONS, UFUNC_METHODS, UFUNCS, Tracer, here, implements
 from .arguments import Array, array
 
-__all__ = ["store", "strong"]
+__all__ = ["operand", "store"]
 
 Ufunc = Any
 
@@ -76,7 +76,7 @@ def _call(
             f"{name}: where= needs out=, or the elements left out are not initialised; got no out{here()}. "
             f"Use np.where(mask, {name}(...), value), or give out=np.zeros_like(x)."
         )
-    xs: Sequence[Any] = [x if _is_number(x) else array(x) for x in inputs]
+    xs: Sequence[Any] = [operand(x) for x in inputs]
     xs = _cast(ufunc, xs, casting, dtype, signature if sig is None else sig)
     function: Any = UFUNCS.get(ufunc, ufunc)
     if masked:
@@ -98,6 +98,11 @@ def _call(
 
 def _is_number(x: Any) -> bool:
     return isinstance(x, int | float | complex) and not isinstance(x, np.generic)
+
+
+def operand(x: Any) -> Any:
+    """Return ``x`` as NumPy's promotion sees it: Python numbers, traced or not, stay weakly typed."""
+    return x if _is_number(x) or type(x) is Tracer else array(x)
 
 
 def _targets(ufunc: Ufunc, out: Any) -> tuple[Any, ...]:
@@ -328,14 +333,9 @@ def _outer(ufunc: Ufunc, a: Any, b: Any, **kwargs: Any) -> Any:
         raise ValueError("outer product only supported for binary functions")
     if ufunc.signature is not None:
         raise RuntimeError("outer product not defined on ufunc with signature")  # NumPy's words
-    a, b = (strong(array(x)) for x in (a, b))
+    a, b = array(a), array(b)
     a = a.reshape((*a.shape, *(1,) * b.ndim))
     return _call(ufunc, a, b, **kwargs) if kwargs else ufunc(a, b)
-
-
-def strong(x: Array) -> Array:
-    """End weak typing, as NumPy does where it makes an array of a number."""
-    return np.positive(x) if type(x) is Tracer and x.aval.weak_type else x  # type: ignore[call-overload]
 
 
 def _reduceat(ufunc: Ufunc, a: Any, indices: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Array:

@@ -35,6 +35,7 @@ def _target(x: Any, name: str) -> Tracer:
         raise MutationError(
             f"{name}: a traced value cannot be stored in a plain NumPy array{here()}. "
             "Make the target with autotrace.numpy.zeros, or use np.where or np.stack."
+            + (" For np.full and np.full_like: np.broadcast_to(value, shape)." if name == "np.copyto" else "")
         )
     check_writable(x, name)
     return x

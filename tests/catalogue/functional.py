@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autotrace.numpy.functional import vectorize
+from autotrace.numpy import vectorize
 
 from . import cases, normal
 
