@@ -1468,7 +1468,8 @@ def traced_value_added_to_a_buffer():
 @bad(
     e.MutationError,
     "np.copyto: a traced value cannot be stored in a plain NumPy array at {here}. Make the target with "
-    "autotrace.numpy.zeros, or use np.where or np.stack. For np.full and np.full_like: np.broadcast_to(value, shape).",
+    "autotrace.numpy.zeros, or use np.where or np.stack. For np.full and np.full_like: "
+    "np.broadcast_to(value, shape).",
 )
 def copyto_a_buffer():
     def loss(x):

@@ -1,4 +1,4 @@
-"""Python control flow on traced values: it works where values are known, leaves guards, and fails clearly else."""
+"""Control flow on traced values: it works where values are known, leaves guards, fails clearly elsewhere."""
 
 import numpy as np
 import pytest

@@ -575,7 +575,7 @@ def test_vmap_closing_over_traced_values():
 
 
 def test_jacobian_blocks_of_trees():
-    """Outside the tree of the output, inside that of the argument; each block ``output.shape + argument.shape``."""
+    """Outside the tree of the output, in it the argument's; blocks ``output.shape + argument.shape``."""
 
     def f(p, x):
         return {"y": p["w"] @ x + p["b"], "s": (x * x).sum()}
