@@ -147,6 +147,8 @@ def _region_of(equation: Equation) -> tuple[int, ...] | None:
         return None
     shape = equation.outputs[0].aval.shape
     if type(primitive) in _GATHERED:
+        if not primitive.axes:  # type: ignore[attr-defined]
+            return None
         shape = equation.inputs[0].aval.shape
     elif _ufunc_of(primitive) is None and type(primitive) not in (Select, IntegerPow, Convert):
         return None

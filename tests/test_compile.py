@@ -1,0 +1,196 @@
+"""Compiled programs do what interpreted ones do, over the whole catalogue; and what compiling promises besides."""
+
+import threading
+import warnings
+
+import numpy as np
+import pytest
+
+from autotrace import check_jaxpr, eval_jaxpr, grad, jit, make_jaxpr, vjp
+from autotrace.compile import fusion
+from autotrace.compile.codegen import generate
+from autotrace.compile.fusion import fuse
+from autotrace.compile.program import Program, optimize
+from autotrace.compile.scalars import is_scalar_program
+from autotrace.test_util import random_like
+from tests import catalogue
+from tests.laws import Problem, assert_same, numbers, quiet, recorded
+
+CASES = [case for case in catalogue.all_cases() if "value" not in case.skip]
+
+
+def programs(p):
+    """The program of a case, and that of its pullback."""
+    yield make_jaxpr(p)(*p.leaves), numbers(p.leaves)
+    if p.point and "transpose" not in p.case.skip:
+        cts = random_like(p.smooth(*p.point), p.rng)
+        yield make_jaxpr(lambda x, ct: vjp(p.smooth, *x)[1](ct))(p.point, cts), numbers([*p.point, *cts])
+
+
+@pytest.fixture
+def small_regions(monkeypatch):
+    """Let fusion take arrays of any size, in blocks of two elements, on two threads."""
+    for name, value in {"SMALLEST": 1, "BLOCK": 2, "PARALLEL": 4}.items():
+        monkeypatch.setattr(fusion, name, value)
+    monkeypatch.setenv("AUTOTRACE_NUM_THREADS", "2")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_compiled_is_interpreted(case, small_regions):
+    p = Problem(case)
+    with quiet():
+        for jaxpr, leaves in programs(p):
+            expected = eval_jaxpr(jaxpr, *leaves)
+            optimized = optimize(jaxpr)
+            check_jaxpr(optimized)
+            exact = generate(optimized)(*leaves)
+            for got, value in zip(exact, expected, strict=True):
+                assert np.array_equal(got, value, equal_nan=np.asarray(value).dtype.kind in "fc")
+                assert np.asarray(got).dtype == np.asarray(value).dtype
+            fused = fuse(optimized)
+            check_jaxpr(fused)
+            assert_same(list(generate(fused, rounding=True)(*leaves)), list(expected), "fused", p.exact)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_compiled_warns_as_interpreted(case):
+    p = Problem(case)
+    with quiet():
+        jaxpr = make_jaxpr(p)(*p.leaves)
+        compiled = generate(optimize(jaxpr), rounding=True)
+    leaves = numbers(p.leaves)
+    _, expected = recorded(eval_jaxpr, jaxpr, *leaves)
+    _, got = recorded(compiled, *leaves)
+    assert {category for category, _ in got} == {category for category, _ in expected}
+
+
+def chain(x):
+    for _ in range(3):
+        x = np.tanh(x * 1.5 + 0.25) * x - np.where(x > 0.5, x, 0.5)
+    return x
+
+
+def test_large_arrays_are_fused_and_right():
+    x = np.linspace(-2.0, 2.0, 200_001)
+    jaxpr = optimize(make_jaxpr(grad(lambda x: np.sum(chain(x))))(x))
+    assert [e.primitive.name for e in fuse(jaxpr).equations] == ["fused"]
+    jitted = jit(grad(lambda x: np.sum(chain(x))))
+    expected = grad(lambda x: np.sum(chain(x)))(x)
+    for _ in range(3):
+        np.testing.assert_allclose(jitted(x), expected, rtol=1e-12)
+
+
+def test_regions_with_broadcasts_and_sums_along_axes():
+    rng = np.random.default_rng(0)
+    x, row, column = rng.normal(size=(2_000, 40)), rng.normal(size=40), rng.normal(size=(2_000, 1))
+
+    def f(x, row):
+        scores = np.exp(x * row + column)
+        return np.sum(np.log(scores.sum(axis=1))) + np.sum((x * row).sum(axis=0) ** 2) + np.max(x - row)
+
+    jitted = jit(grad(f, argnums=(0, 1)))
+    for _ in range(3):
+        for got, expected in zip(jitted(x, row), grad(f, argnums=(0, 1))(x, row), strict=True):
+            np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-11)
+
+
+def test_operands_that_are_not_contiguous():
+    x = np.asfortranarray(np.random.default_rng(0).normal(size=(300, 400)))
+    jitted = jit(chain)
+    for operand in (x, x[::2], x.T, np.broadcast_to(x[:1], x.shape)):
+        jitted(operand)
+        np.testing.assert_allclose(jitted(operand), chain(operand), rtol=1e-13)
+
+
+def test_a_region_warns_once_or_more_and_raises_under_errstate():
+    x = np.zeros(100_000)
+    f = jit(lambda x: 1.0 / (x * 2.0) + 1.0)
+    with np.errstate(all="ignore"):
+        f(x)
+        assert np.isinf(f(x)).all()
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        f(x)
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        f(x)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(f(x + 1.0), np.full(100_000, 1.5))
+
+
+def test_scalars_run_on_floats_and_leave_the_rest_to_numpy():
+    f = lambda x: np.log(x) / x + np.exp(-x) * np.maximum(x, 0.5)  # noqa: E731
+    program = Program(make_jaxpr(f)(1.0))
+    assert is_scalar_program(program.optimized)
+    assert "log(v0_)" in program.compiled.source
+    for value in (0.3, 2.0, 700.0, 1e-300):
+        np.testing.assert_allclose(program.compiled(np.float64(value))[0], f(np.float64(value)), rtol=1e-14)
+    for value in (0.0, -1.0, np.inf, -np.inf, np.nan, 1e-320, -800.0):
+        got, got_warnings = recorded(lambda v: program.compiled(np.float64(v))[0], value)
+        expected, expected_warnings = recorded(lambda v: f(np.float64(v)), value)
+        assert np.array_equal(got, expected, equal_nan=True)
+        assert {w[0] for w in got_warnings} == {w[0] for w in expected_warnings}
+
+
+def test_an_infinity_that_is_swallowed_still_warns():
+    f = lambda x: 1.0 / (x * x * x)  # noqa: E731
+    program = Program(make_jaxpr(f)(1.0))
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        assert program.compiled(np.float64(1e200))[0] == 0.0
+
+
+def test_errors_of_compiled_programs_name_the_user_line():
+    def f(a):
+        return np.linalg.inv(a)
+
+    program = Program(make_jaxpr(f)(np.eye(2)))
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        program.compiled(np.zeros((2, 2)))
+    assert "test_compile.py" in caught.value.__notes__[0]
+    np.testing.assert_array_equal(program.compiled(np.eye(2))[0], np.eye(2))
+
+
+def test_results_are_nobody_elses():
+    x = np.arange(3.0)
+    for f in (lambda x: x, lambda x: x.reshape(3, 1), lambda x: (x, x), lambda x: x[1:], np.transpose):
+        jitted = jit(f)
+        for _ in range(40):
+            result = jitted(x)
+        for y in result if isinstance(result, tuple) else (result,):
+            y[...] = 7.0
+        np.testing.assert_array_equal(x, np.arange(3.0))
+        np.testing.assert_array_equal(np.asarray(jitted(x)), np.asarray(f(x)))
+
+
+def test_many_threads_call_one_program():
+    x = np.linspace(0.0, 1.0, 150_000)
+    jitted = jit(chain)
+    jitted(x)
+    expected = [chain(x * k) for k in range(4)]
+    wrong = []
+
+    def work(k):
+        for _ in range(5):
+            if not np.allclose(jitted(x * k), expected[k]):
+                wrong.append(k)
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong
+
+
+def test_a_plain_gradient_gives_the_same_bits_before_and_after_it_is_compiled():
+    x = np.linspace(0.1, 1.0, 7)
+    g = grad(lambda x: np.sum(np.sin(x) ** 3 / x + np.exp(x) * x.mean()))
+    results = [g(x) for _ in range(40)]
+    assert all(np.array_equal(r, results[0]) for r in results)
+
+
+def test_warnings_of_a_compiled_gradient_are_those_of_the_first():
+    g = grad(lambda x: np.sum(np.sqrt(x)))
+    for _ in range(40):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert np.isinf(g(np.zeros(2))).all()
+        assert len(caught) == 1
