@@ -169,7 +169,7 @@ def _reshaped(x: Array, shape: tuple[int, ...]) -> Array:
 
 def _merges(old: tuple[int, ...], new: tuple[int, ...]) -> bool:
     """Tell whether some axis of ``new`` runs over several axes of ``old``."""
-    if 0 in old:
+    if 0 in old or 0 in new:
         return False  # nothing to share
     lengths = iter([n for n in new if n != 1])
     for n in old:
