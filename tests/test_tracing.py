@@ -924,6 +924,37 @@ def test_a_function_that_raises_leaves_the_library_as_it_was(name, error):
     _untouched()
 
 
+@pytest.mark.parametrize(
+    "mistake, error, message",
+    [
+        (
+            lambda x: np.squeeze(x, 0),
+            ValueError,
+            "cannot select an axis to squeeze out which has size not equal to one",
+        ),
+        (lambda x: np.transpose(x, (0, 0)), ValueError, "repeated axis in `axes` argument"),
+        (
+            lambda x: x.sum(axis=3),
+            np.exceptions.AxisError,
+            "axis 3 is out of bounds for array of dimension 1",
+        ),
+        (lambda x: x.reshape(-1, -1), ValueError, "can only specify one unknown dimension"),
+        (lambda x: {}["key"], KeyError, "'key'"),
+    ],
+)
+def test_errors_of_numpy_and_of_the_user_get_the_line_in_a_note(mistake, error, message):
+    for how in (grad, vmap, jacfwd):
+        with pytest.raises(error) as caught:
+            how(lambda x: mistake(x).sum())(np.ones((3, 3)) if how is vmap else np.ones(3))
+        assert str(caught.value) == message
+        (note,) = caught.value.__notes__
+        line = mistake.__code__.co_firstlineno
+        assert note == f"autotrace: raised at {__file__}:{line} while {how.__name__}(<lambda>) traced it"
+    with pytest.raises(error) as caught:
+        grad(lambda x: vmap(mistake)(x).sum())(np.ones((3, 3)))
+    assert [note.split(" while ")[1] for note in caught.value.__notes__] == ["vmap(<lambda>) traced it"]
+
+
 def test_a_function_may_catch_its_own_errors():
     def f(x):
         for mistake, error in (

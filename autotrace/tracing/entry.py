@@ -62,8 +62,9 @@ def trace(
         tracers = [record.input(aval, UNKNOWN if values is None else values[i]) for i, aval in enumerate(avals)]
         try:
             result = function(tracers)
-        except (ValueError, TypeError, IndexError) as error:
+        except Exception as error:
             _explain(error, what)
+            _locate(error, what)
             raise
         leaves, out_tree = tree_flatten(result)
         try:
@@ -75,8 +76,18 @@ def trace(
         return Traced(record.jaxpr(outputs), out_tree, record.values, record.derived)
 
 
+def _locate(error: Exception, what: str) -> None:
+    """Note on an error whose message does not tell it the user's line, once."""
+    where = raised_at(error)
+    notes = error.__dict__.setdefault("__notes__", [])
+    if where and where not in str(error) and not any(note.startswith("autotrace:") for note in notes):
+        notes.append(f"autotrace: raised{where} while {what} traced it")
+
+
 def _explain(error: Exception, what: str) -> None:
     """Turn the errors that NumPy wraps around ours, or raises for us, into ones that tell the cure."""
+    if not isinstance(error, ValueError | TypeError | IndexError):
+        return
     if isinstance(error.__cause__, AutotraceError):
         raise error.__cause__ from None
     if "read-only" in str(error) and not isinstance(error, AutotraceError):
