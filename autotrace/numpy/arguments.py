@@ -14,10 +14,11 @@ Array = Any
 
 
 def array(x: Any) -> Array:
-    """Return ``x`` as a tracer or an array; lists of traced values are stacked, Python numbers become arrays."""
+    """Return ``x`` as a tracer or an array; lists of traced values are stacked, numbers become arrays."""
     x = as_operand(x)
     if type(x) is Tracer and x.aval.weak_type:
-        return np.positive(x)  # np.asarray of a Python number is a float64 that no longer gives way
+        # np.asarray of a Python number is a float64, which no longer gives way to other dtypes.
+        return np.positive(x)  # type: ignore[call-overload]
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 

@@ -15,7 +15,7 @@ __all__: list[str] = []
 
 
 @implements(np.diff)
-def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Array:  # type: ignore[attr-defined]
+def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Array:
     """Differences of neighbours along ``axis``, taken ``n`` times; of booleans, whether they differ."""
     if n == 0:
         return a
@@ -36,7 +36,7 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append:
 
 def _end(end: Any, shape: tuple[int, ...], axis: int) -> Array | None:
     """What is put before or after; a scalar stands for one along the axis."""
-    if end is np._NoValue:  # type: ignore[attr-defined]
+    if end is np._NoValue:
         return None
     end = array(end)
     return end if end.ndim else np.broadcast_to(end, (*shape[:axis], 1, *shape[axis + 1 :]))
@@ -53,7 +53,9 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
             continue
         end = array(end)
         if not np.can_cast(end.dtype, x.dtype, casting="same_kind"):
-            raise TypeError(f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule.")
+            raise TypeError(
+                f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule."
+            )
         end = end.reshape((end.size,)).astype(x.dtype)
         parts = [end, *parts] if name == "to_begin" else [*parts, end]
     return np.concatenate(parts)
@@ -125,7 +127,8 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     if edge_order > 2:
         raise ValueError("'edge_order' greater than 2 not supported")
     results = tuple(
-        _gradient(y, i, step, edge_order).astype(y.dtype) for i, step in zip(axes, _steps(y, axes, varargs), strict=True)
+        _gradient(y, i, step, edge_order).astype(y.dtype)
+        for i, step in zip(axes, _steps(y, axes, varargs), strict=True)
     )
     return results[0] if len(axes) == 1 else results
 
@@ -134,7 +137,7 @@ def _steps(y: Array, axes: tuple[int, ...], spacing: tuple[Any, ...]) -> list[Ar
     """For each axis the step, or the steps between coordinates."""
     if not spacing:
         return [np.ones((), y.dtype)] * len(axes)
-    given = [array(h) if not isinstance(h, int | float | complex) else h for h in spacing]
+    given: list[Any] = [array(h) if not isinstance(h, int | float | complex) else h for h in spacing]
     if len(given) == 1 and np.ndim(given[0]) == 0:
         return given * len(axes)
     if len(given) != len(axes):
@@ -156,7 +159,8 @@ def _gradient(y: Array, axis: int, step: Array, edge_order: int) -> Array:
     n = y.shape[axis]
     if n < edge_order + 1:
         raise ValueError(
-            "Shape of array too small to calculate a numerical gradient, at least (edge_order + 1) elements are required."
+            "Shape of array too small to calculate a numerical gradient, "
+            "at least (edge_order + 1) elements are required."
         )
 
     def at(start: int, stop: int | None) -> Array:
@@ -171,13 +175,16 @@ def _gradient(y: Array, axis: int, step: Array, edge_order: int) -> Array:
         left, right = step[:-1].reshape(column), step[1:].reshape(column)
         both = left + right
         inner = (
-            -right / (left * both) * at(0, -2) + (right - left) / (left * right) * at(1, -1)
+            -right / (left * both) * at(0, -2)
+            + (right - left) / (left * right) * at(1, -1)
             + left / (right * both) * at(2, None)
         )
         first, last = step[0], step[-1]
         head, tail = (step[0], step[1 % len(step)]), (step[-1], step[-2 % len(step)])
     if edge_order == 1:
-        return np.concatenate([(at(1, 2) - at(0, 1)) / first, inner, (at(-1, None) - at(-2, -1)) / last], axis)
+        return np.concatenate(
+            [(at(1, 2) - at(0, 1)) / first, inner, (at(-1, None) - at(-2, -1)) / last], axis
+        )
     start = _one_sided(at(0, 1), at(1, 2), at(2, 3), *head)
     stop = -_one_sided(at(n - 1, n), at(n - 2, n - 1), at(n - 3, n - 2), *tail)
     return np.concatenate([start, inner, stop], axis)

@@ -26,7 +26,7 @@ def along(axis: int, item: Any) -> tuple[Any, ...]:
 
 @implements(np.array_split)
 def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Array]:
-    """Cut ``ary`` along ``axis`` into so many nearly equal parts, the longer ones first, or at the indices given."""
+    """Cut ``ary`` along ``axis`` at the indices, or into so many nearly equal parts, longer ones first."""
     x = array(ary)
     axis = normalize_axis_index(axis, x.ndim)
     length = x.shape[axis]
@@ -128,13 +128,13 @@ def _raised(arrays: Any, raise_to: Any) -> list[Array]:
 
 
 @implements(np.vstack)
-def vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Array:
+def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
     """Rows on top of each other: along the first axis, vectors counting as rows."""
     return np.concatenate(_raised(tup, atleast_2d), 0, dtype=dtype, casting=casting)
 
 
 @implements(np.hstack)
-def hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Array:
+def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
     """Columns side by side: along the second axis, vectors along their only one."""
     parts = _raised(tup, atleast_1d)
     return np.concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1, dtype=dtype, casting=casting)
@@ -164,7 +164,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Array:
 
 @implements(np.block)
 def block(arrays: Any) -> Array:
-    """The array made of nested lists of blocks: the innermost are joined along the last axis, and so outwards.
+    """Join nested lists of blocks: the innermost along the last axis, and so outwards.
 
     Raises ``TypeError`` for tuples, ``ValueError`` for empty lists or lists nested to different depths.
     """
@@ -176,8 +176,10 @@ def block(arrays: Any) -> Array:
 def _depth(arrays: Any) -> int:
     """How deep the lists are nested, everywhere the same."""
     if isinstance(arrays, tuple):
-        raise TypeError("arrays is a tuple. Only lists can be used to arrange blocks, and np.block does not allow "
-                        "implicit conversion from tuple to ndarray.")
+        raise TypeError(
+            "arrays is a tuple. Only lists can be used to arrange blocks, and np.block does not allow "
+            "implicit conversion from tuple to ndarray."
+        )
     if not isinstance(arrays, list):
         return 0
     if not arrays:
@@ -209,7 +211,7 @@ def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Array, ...]:
 
 @implements(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Array, ...]:
-    """Coordinate arrays of the grid that vectors span; of shape (len(y), len(x), ...) if ``indexing`` is "xy"."""
+    """Coordinate arrays of the grid that vectors span; "xy": of shape (len(y), len(x), ...)."""
     if indexing not in ("xy", "ij"):
         raise ValueError("Valid values for `indexing` are 'xy' and 'ij'.")
     rank = len(xi)
@@ -225,7 +227,7 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
 
 
 @implements(np.tile)
-def tile(A: Any, reps: Any) -> Array:  # noqa: N803 (NumPy's name)
+def tile(A: Any, reps: Any) -> Array:
     """``A`` laid side by side ``reps`` times along each axis."""
     x = array(A)
     counts = integers(reps)
@@ -275,7 +277,8 @@ def resize(a: Any, new_shape: Any) -> Array:
 def _positions(obj: Any) -> Any:
     """An argument that says where, as NumPy's own function takes it: traced integers become known."""
     if isinstance(obj, Tracer):
-        return np.reshape([integer(item) for item in obj.reshape((obj.size,))], obj.shape).astype(obj.dtype)
+        known = [integer(item) for item in array(obj).reshape((obj.size,))]
+        return np.reshape(known, obj.shape).astype(obj.dtype)
     return obj
 
 
@@ -291,14 +294,14 @@ def delete(arr: Any, obj: Any, axis: int | None = None) -> Array:
 
 @implements(np.insert)
 def insert(arr: Any, obj: Any, values: Any, axis: int | None = None) -> Array:
-    """``arr`` with ``values`` put in before the positions ``obj`` along ``axis``; flattened if that is None."""
+    """``arr`` with ``values`` put in before positions ``obj`` along ``axis``; flattened if that is None."""
     x, y = array(arr), array(values)
     if axis is None:
         x, axis = x.reshape((x.size,)), 0
     axis = normalize_axis_index(axis, x.ndim)
     length = x.shape[axis]
     obj = _positions(obj)
-    y = np.asarray(y, x.dtype) if not isinstance(y, Tracer) else y.astype(x.dtype)
+    y = y.astype(x.dtype)
     if y.ndim < x.ndim:
         y = y.reshape((*(1,) * (x.ndim - y.ndim), *y.shape))
     if not isinstance(obj, slice) and np.ndim(obj) == 0:

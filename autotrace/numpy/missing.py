@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..tracing import implements
+from ..tracing import UNKNOWN, here, implements, peek
 from .arguments import Array, array
 from .quantiles import fractions, grouped, of_sorted, regrouped, spread_weights, weighted
 from .statistics import root
 
 __all__: list[str] = []
 
-_NONE: Any = np._NoValue  # type: ignore[attr-defined]
+_NONE: Any = np._NoValue
 
 
 def _missing(a: Any) -> tuple[Array, Array | None]:
@@ -38,7 +38,12 @@ def _given(**kwargs: Any) -> dict[str, Any]:
 
 @implements(np.nansum)
 def nansum(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = _NONE, initial: Any = _NONE,
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: Any = _NONE,
+    initial: Any = _NONE,
     where: Any = _NONE,
 ) -> Array:
     """The sum along ``axis`` of what is not NaN."""
@@ -48,7 +53,12 @@ def nansum(
 
 @implements(np.nanprod)
 def nanprod(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = _NONE, initial: Any = _NONE,
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: Any = _NONE,
+    initial: Any = _NONE,
     where: Any = _NONE,
 ) -> Array:
     """The product along ``axis`` of what is not NaN."""
@@ -81,7 +91,12 @@ def _extremum(reduce: Callable[..., Array], worst: float, a: Any, axis: Any, **k
 
 @implements(np.nanmax)
 def nanmax(
-    a: Any, axis: Any = None, out: None = None, keepdims: Any = _NONE, initial: Any = _NONE, where: Any = _NONE
+    a: Any,
+    axis: Any = None,
+    out: None = None,
+    keepdims: Any = _NONE,
+    initial: Any = _NONE,
+    where: Any = _NONE,
 ) -> Array:
     """The largest element along ``axis`` that is not NaN; ties share the derivative."""
     return _extremum(np.max, -np.inf, a, axis, **_given(keepdims=keepdims, initial=initial, where=where))
@@ -89,7 +104,12 @@ def nanmax(
 
 @implements(np.nanmin)
 def nanmin(
-    a: Any, axis: Any = None, out: None = None, keepdims: Any = _NONE, initial: Any = _NONE, where: Any = _NONE
+    a: Any,
+    axis: Any = None,
+    out: None = None,
+    keepdims: Any = _NONE,
+    initial: Any = _NONE,
+    where: Any = _NONE,
 ) -> Array:
     """The smallest element along ``axis`` that is not NaN; ties share the derivative."""
     return _extremum(np.min, np.inf, a, axis, **_given(keepdims=keepdims, initial=initial, where=where))
@@ -102,7 +122,13 @@ def _present(missing: Array, where: Any) -> Array:
 
 @implements(np.nanmean)
 def nanmean(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = _NONE, *, where: Any = _NONE
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: Any = _NONE,
+    *,
+    where: Any = _NONE,
 ) -> Array:
     """The mean along ``axis`` of what is not NaN."""
     x, missing = _missing(a)
@@ -132,8 +158,12 @@ def nanvar(
     if missing is None:
         return np.var(x, axis=axis, dtype=dtype, ddof=ddof, **kwargs, **more, **_given(where=where))
     present = _present(missing, where)
-    result = np.var(_filled(x, missing, 0), axis=axis, dtype=dtype, ddof=ddof, where=present, **kwargs, **more)
-    free = np.sum(np.broadcast_to(present, x.shape), axis=axis, **kwargs) - (ddof if correction is _NONE else correction)
+    result = np.var(
+        _filled(x, missing, 0), axis=axis, dtype=dtype, ddof=ddof, where=present, **kwargs, **more
+    )
+    free = np.sum(np.broadcast_to(present, x.shape), axis=axis, **kwargs) - (
+        ddof if correction is _NONE else correction
+    )
     return np.where(free <= 0, np.asarray(np.nan, result.dtype)[()], result)
 
 
@@ -168,7 +198,9 @@ def nanmedian(
     rows, axes = grouped(x, axis)
     count = np.sum(~np.isnan(rows), axis=-1)
     # The two middle places are one where the number is odd.
-    half = of_sorted(np.sort(rows, axis=-1), np.asarray(0.5), np.zeros((), rows.dtype).real.dtype, "linear", count)
+    half = of_sorted(
+        np.sort(rows, axis=-1), np.asarray(0.5), np.zeros((), rows.dtype).real.dtype, "linear", count
+    )
     return regrouped(_nan_of_none(half, count), axes, x.ndim, keepdims)
 
 
@@ -211,7 +243,7 @@ def nanpercentile(
 def _quantile(a: Any, q: Any, scale: int, axis: Any, method: str, keepdims: Any, weights: Any) -> Array:
     x, missing = _missing(a)
     if missing is None:
-        function = np.quantile if scale == 1 else np.percentile
+        function: Any = np.quantile if scale == 1 else np.percentile
         return function(x, q, axis=axis, method=method, weights=weights, **_given(keepdims=keepdims))
     if x.dtype.kind == "c":
         raise TypeError("a must be an array of real numbers")
@@ -226,3 +258,29 @@ def _quantile(a: Any, q: Any, scale: int, axis: Any, method: str, keepdims: Any,
         given = np.where(missing, 0, spread_weights(array(weights), x, axis))
         result = weighted(rows, q, grouped(given, axis)[0], leave_out=True)
     return regrouped(_nan_of_none(result, count), axes, x.ndim, keepdims, q.ndim)
+
+
+# -- positions ---------------------------------------------------------------------------------------
+
+
+def _position(find: Callable[..., Array], worst: float, a: Any, axis: Any, keepdims: Any) -> Array:
+    x, missing = _missing(a)
+    kwargs = _given(keepdims=keepdims)
+    if missing is not None:
+        none = np.any(np.all(missing, axis=axis))
+        # Where the values are known the program records that no slice is all NaN; a batch cannot ask.
+        if peek(none) is not UNKNOWN and none:
+            raise ValueError(f"All-NaN slice encountered{here()}")
+    return find(_filled(x, missing, worst), axis=axis, **kwargs)
+
+
+@implements(np.nanargmax)
+def nanargmax(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = _NONE) -> Array:
+    """The index of the first largest element along ``axis`` that is not NaN."""
+    return _position(np.argmax, -np.inf, a, axis, keepdims)
+
+
+@implements(np.nanargmin)
+def nanargmin(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = _NONE) -> Array:
+    """The index of the first smallest element along ``axis`` that is not NaN."""
+    return _position(np.argmin, np.inf, a, axis, keepdims)

@@ -15,7 +15,12 @@ from .joining import along
 
 __all__: list[str] = []
 
-_STATISTICS: dict[str, Callable[..., Array]] = {"maximum": np.max, "minimum": np.min, "mean": np.mean, "median": np.median}
+_STATISTICS: dict[str, Callable[..., Array]] = {
+    "maximum": np.max,
+    "minimum": np.min,
+    "mean": np.mean,
+    "median": np.median,
+}
 
 _KEYWORDS: dict[str, tuple[str, ...]] = {
     "constant": ("constant_values",),
@@ -34,7 +39,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Ar
     """``array`` with more elements before and after each axis; the keywords are those of the mode.
 
     ``constant_values`` and ``end_values`` may be traced. Mode "empty" fills with zeros.
-    Raises ``ValueError`` for what NumPy refuses: unknown modes and keywords, negative widths, nothing to repeat.
+    Raises ``ValueError`` as NumPy does: unknown modes and keywords, negative widths, nothing to repeat.
     """
     x = as_array(array)
     widths = _widths(pad_width, x.ndim)
@@ -66,7 +71,9 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Ar
     return x
 
 
-def _axis_by_axis(x: Array, widths: list[tuple[int, int]], parts: Callable[..., tuple[Array, Array]]) -> Array:
+def _axis_by_axis(
+    x: Array, widths: list[tuple[int, int]], parts: Callable[..., tuple[Array, Array]]
+) -> Array:
     """Put what ``parts(x, axis)`` returns before and after ``x``, for one axis after the other."""
     for i, width in enumerate(widths):
         if width != (0, 0):
@@ -108,7 +115,9 @@ def _pairs(values: Any, rank: int) -> list[tuple[Any, Any]]:
 def _refuse_empty(x: Array, widths: list[tuple[int, int]], mode: str) -> None:
     for i, width in enumerate(widths):
         if x.shape[i] == 0 and width != (0, 0):
-            raise ValueError(f"can't extend empty axis {i} using modes other than 'constant' or 'empty'{here()}")
+            raise ValueError(
+                f"can't extend empty axis {i} using modes other than 'constant' or 'empty'{here()}"
+            )
 
 
 def _constant(x: Array, widths: list[tuple[int, int]], values: Any) -> Array:
@@ -120,7 +129,7 @@ def _constant(x: Array, widths: list[tuple[int, int]], values: Any) -> Array:
     pairs = _pairs(values, x.ndim)
 
     def parts(x: Array, i: int) -> tuple[Array, Array]:
-        return tuple(_filled(x, i, w, v) for w, v in zip(widths[i], pairs[i], strict=True))  # type: ignore[return-value]
+        return tuple(_filled(x, i, w, v) for w, v in zip(widths[i], pairs[i], strict=True))
 
     return _axis_by_axis(x, widths, parts)
 
@@ -152,7 +161,7 @@ def _ramp(x: Array, axis: int, widths: tuple[int, int], ends: tuple[Array, Array
     parts = []
     for side, (width, end) in enumerate(zip(widths, ends, strict=True)):
         edge = x[along(axis, slice(0, 1) if side == 0 else slice(-1, None))]
-        steps = np.arange(width).reshape(along(0, -1)[:0] + (-1, *(1,) * (x.ndim - axis - 1)))
+        steps = np.arange(width).reshape((-1, *(1,) * (x.ndim - axis - 1)))
         steps = steps if side == 0 else np.flip(steps, 0)
         line = end + (edge - end) * (steps / max(width, 1))
         parts.append((np.floor(line) if x.dtype.kind in "iu" else line).astype(x.dtype))

@@ -1,4 +1,4 @@
-"""Products built from contractions: cross, kron, convolve, correlate, covariance; the linear-algebra names of others."""
+"""Products built from others: cross, kron, convolve, correlate, covariance; those of :mod:`numpy.linalg`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ __all__: list[str] = []
 
 
 @implements(np.cross)
-def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Array:
+def cross(
+    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Array:
     """The vector product of vectors of 3 components (or 2: the third is 0) along the axes given."""
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -31,10 +33,13 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     lengths = (x.shape[-1], y.shape[-1])
     if not set(lengths) <= {2, 3}:
         raise ValueError(
-            f"incompatible dimensions for cross product\n(dimension must be 2 or 3); got {lengths[0]} and {lengths[1]}{here()}"
+            f"incompatible dimensions for cross product\n(dimension must be 2 or 3); "
+            f"got {lengths[0]} and {lengths[1]}{here()}"
         )
     if 2 in lengths:
-        np.cross(np.zeros(lengths[0]), np.zeros(lengths[1]))  # warns, or refuses, as this version of NumPy does
+        np.cross(
+            np.zeros(lengths[0]), np.zeros(lengths[1])
+        )  # warns, or refuses, as this version of NumPy does
     x0, x1, y0, y1 = x[..., 0], x[..., 1], y[..., 0], y[..., 1]
     last = x0 * y1 - x1 * y0
     if lengths == (2, 2):
@@ -71,7 +76,9 @@ def kron(a: Any, b: Any) -> Array:
     x, y = array(a), array(b)
     rank = max(x.ndim, y.ndim)
     x, y = (v.reshape((*(1,) * (rank - v.ndim), *v.shape)) for v in (x, y))
-    wide = x.reshape(tuple(m for n in x.shape for m in (n, 1))) * y.reshape(tuple(m for n in y.shape for m in (1, n)))
+    wide = x.reshape(tuple(m for n in x.shape for m in (n, 1))) * y.reshape(
+        tuple(m for n in y.shape for m in (1, n))
+    )
     return wide.reshape(tuple(n * m for n, m in zip(x.shape, y.shape, strict=True)))
 
 
@@ -96,7 +103,7 @@ def _vectors(name: str, a: Any, v: Any) -> list[Array]:
 
 @implements(np.convolve)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Array:
-    """sum_j a[k - j] v[j] of two vectors: "full", as long as the longer one ("same"), or where they overlap fully."""
+    """sum_j a[k - j] v[j] of vectors: "full", as long as the longer ("same"), or where they overlap fully."""
     x, y = _vectors("convolve", a, v)
     return convolve_vectors(x, y, _mode(mode))
 
@@ -131,7 +138,7 @@ def cov(
 ) -> Array:
     """The covariance matrix of variables in the rows (columns, unless ``rowvar``) of ``m`` and ``y``.
 
-    ``aweights`` may be traced; ``fweights`` are counts. Raises ``ValueError`` and ``TypeError`` as NumPy does.
+    ``aweights`` may be traced; ``fweights`` are counts. Raises ``ValueError`` and ``TypeError`` as NumPy.
     """
     if ddof is not None and ddof != int(ddof):
         raise ValueError("ddof must be integer")
@@ -166,7 +173,7 @@ def cov(
 
 
 def _variables(m: Any, name: str, rowvar: bool, upright: bool = False) -> Array:
-    """Observations of variables, one variable a row; ``upright``: a single row is one variable in any case."""
+    """Observations of variables, one variable a row; ``upright``: a single row is always one variable."""
     x = array(m)
     if x.ndim > 2:
         raise ValueError(f"{name} has more than 2 dimensions")
@@ -236,7 +243,9 @@ def vector_outer(x1: Any, x2: Any, /) -> Array:
     """All products of the elements of two vectors."""
     x, y = array(x1), array(x2)
     if x.ndim != 1 or y.ndim != 1:
-        raise ValueError(f"Input arrays must be one-dimensional, but they are x1.ndim={x.ndim} and x2.ndim={y.ndim}.")
+        raise ValueError(
+            f"Input arrays must be one-dimensional, but they are x1.ndim={x.ndim} and x2.ndim={y.ndim}."
+        )
     return np.outer(x, y)
 
 
@@ -268,7 +277,8 @@ def _splits(lengths: list[int]) -> dict[tuple[int, int], int]:
         for i in range(count - width):
             j = i + width
             cost[i, j], cut[i, j] = min(
-                (cost[i, k] + cost[k + 1, j] + lengths[i] * lengths[k + 1] * lengths[j + 1], k) for k in range(i, j)
+                (cost[i, k] + cost[k + 1, j] + lengths[i] * lengths[k + 1] * lengths[j + 1], k)
+                for k in range(i, j)
             )
     return cut
 

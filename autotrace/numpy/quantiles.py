@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..primitives.indexing import gather
-from ..tracing import Tracer, here, implements, peek
+from ..tracing import UNKNOWN, Tracer, here, implements, peek
 from .arguments import Array, array
 
 __all__ = ["fractions", "grouped", "of_sorted", "regrouped", "spread_weights", "weighted"]
@@ -28,8 +28,8 @@ def grouped(a: Array, axis: Any) -> tuple[Array, tuple[int, ...]]:
 
 
 def regrouped(result: Array, axes: tuple[int, ...], rank: int, keepdims: Any, before: int = 0) -> Array:
-    """Give a result, whose first ``before`` axes are new, the axes back that were reduced, if ``keepdims``."""
-    if not keepdims or keepdims is np._NoValue:  # type: ignore[attr-defined]
+    """Give a result, its first ``before`` axes new, the axes back that were reduced, if ``keepdims``."""
+    if not keepdims or keepdims is np._NoValue:
         return result
     lengths = iter(result.shape[before:])
     kept = [1 if i in axes else next(lengths) for i in range(rank)]
@@ -37,7 +37,9 @@ def regrouped(result: Array, axes: tuple[int, ...], rank: int, keepdims: Any, be
 
 
 @implements(np.median)
-def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False) -> Array:
+def median(
+    a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False
+) -> Array:
     """The middle element along ``axis`` in sorted order, or the mean of the middle two; NaN if one is NaN."""
     a = array(a)
     x, axes = grouped(a, axis)
@@ -157,7 +159,7 @@ def _quantile(
 
 
 def fractions(q: Any, scale: int, dtype: np.dtype[Any]) -> tuple[Array, np.dtype[Any] | None]:
-    """Return ``q`` as fractions of 1; and if it is a plain number, the dtype that the data keep in spite of it."""
+    """Return ``q`` as fractions of 1; and if it is a plain number, the dtype that the data keep beside it."""
     weak = type(q) in (int, float) or (type(q) is Tracer and q.aval.weak_type)
     q = array(q)
     if scale != 1:
@@ -165,10 +167,12 @@ def fractions(q: Any, scale: int, dtype: np.dtype[Any]) -> tuple[Array, np.dtype
     if q.ndim > 2:
         raise ValueError("q must be a scalar or 1d")
     # A traced q is looked at, not asked: the program is the same either way.
-    known = peek(q)
-    if isinstance(known, np.ndarray | np.generic) and not np.all((known >= 0) & (known <= 1)):
+    known: Any = peek(q)
+    if known is not UNKNOWN and not np.all((known >= 0) & (known <= 1)):
         raise ValueError(
-            "Quantiles must be in the range [0, 1]" if scale == 1 else "Percentiles must be in the range [0, 100]"
+            "Quantiles must be in the range [0, 1]"
+            if scale == 1
+            else "Percentiles must be in the range [0, 100]"
         )
     return q, dtype if weak and dtype.kind == "f" else None
 
@@ -238,7 +242,9 @@ def spread_weights(weights: Array, a: Array, axis: Any) -> Array:
     if weights.shape != tuple(a.shape[i] for i in axes):
         raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
     weights = np.transpose(weights, tuple(int(i) for i in np.argsort(axes)))
-    return np.broadcast_to(weights.reshape(tuple(n if i in axes else 1 for i, n in enumerate(a.shape))), a.shape)
+    return np.broadcast_to(
+        weights.reshape(tuple(n if i in axes else 1 for i, n in enumerate(a.shape))), a.shape
+    )
 
 
 def weighted(x: Array, q: Array, weights: Array, leave_out: bool = False) -> Array:

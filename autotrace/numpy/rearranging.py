@@ -89,7 +89,9 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Array:
     axis = normalize_axis_index(axis, x.ndim)
     before = start + x.ndim if start < 0 else start
     if not 0 <= before <= x.ndim:
-        raise np.exceptions.AxisError(f"'start' arg requires {-x.ndim} <= start < {x.ndim + 1}, but {start} was passed in")
+        raise np.exceptions.AxisError(
+            f"'start' arg requires {-x.ndim} <= start < {x.ndim + 1}, but {start} was passed in"
+        )
     return np.moveaxis(x, axis, before - (before > axis))
 
 
@@ -174,7 +176,9 @@ def diagflat(v: Any, k: int = 0) -> Array:
 
 @method("trace")
 @implements(np.trace)
-def trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None) -> Array:
+def trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None
+) -> Array:
     """The sum of the diagonal of two axes."""
     return np.sum(diagonal(a, offset, axis1, axis2), axis=-1, dtype=dtype)
 
@@ -185,22 +189,28 @@ def matrix_trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Array:
     return trace(x, offset, -2, -1, dtype)
 
 
+def _triangle(x: Array, k: int) -> Array:
+    """Where the last two axes lie on or below the ``k``-th diagonal; a vector stands for a square."""
+    rows, columns = x.shape[-2:] if x.ndim > 1 else (x.shape[0], x.shape[0])
+    return np.tri(rows, columns, k=k, dtype=bool)
+
+
 @implements(np.tril)
 def tril(m: Any, k: int = 0) -> Array:
     """Zeros above the ``k``-th diagonal of the last two axes."""
     x = array(m)
-    return np.where(np.tri(*x.shape[-2:], k=k, dtype=bool), x, np.zeros((), x.dtype))
+    return np.where(_triangle(x, k), x, np.zeros((), x.dtype))
 
 
 @implements(np.triu)
 def triu(m: Any, k: int = 0) -> Array:
     """Zeros below the ``k``-th diagonal of the last two axes."""
     x = array(m)
-    return np.where(np.tri(*x.shape[-2:], k=k - 1, dtype=bool), np.zeros((), x.dtype), x)
+    return np.where(_triangle(x, k - 1), np.zeros((), x.dtype), x)
 
 
 @implements(np.vander)
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:  # noqa: N803 (NumPy's name)
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Array:
     """The matrix of the powers of a vector, the highest first unless ``increasing``."""
     x = array(x)
     if x.ndim != 1:

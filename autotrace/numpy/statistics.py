@@ -36,7 +36,7 @@ def _count(a: Array, axis: Any, where: Any, keepdims: Any) -> Any:
 
 def _mask(where: Any) -> Any:
     """``where`` as an array; True if nothing is left out."""
-    return True if where is True or where is np._NoValue else array(where)  # type: ignore[attr-defined]
+    return True if where is True or where is np._NoValue else array(where)
 
 
 def _warn_if_none(count: Any, message: str) -> None:
@@ -46,7 +46,7 @@ def _warn_if_none(count: Any, message: str) -> None:
 
 
 def _over(total: Array, count: Any) -> Array:
-    """``total / count`` in the dtype of ``total``; where nothing is counted, what NumPy gives, without derivative."""
+    """``total / count`` in the dtype of ``total``; where nothing is counted, the derivative is 0."""
     if total.dtype.kind in "biu":
         return np.true_divide(total, count).astype(total.dtype)
     if isinstance(count, int | float):
@@ -82,15 +82,15 @@ def var(
     keepdims: Any = False,
     *,
     where: Any = True,
-    mean: Any = np._NoValue,  # type: ignore[attr-defined]
-    correction: Any = np._NoValue,  # type: ignore[attr-defined]
+    mean: Any = np._NoValue,
+    correction: Any = np._NoValue,
 ) -> Array:
-    """The mean of ``|a - mean|**2`` along ``axis``, over the number of elements less ``ddof`` (``correction``).
+    """The sum of ``|a - mean|**2`` along ``axis`` over the number of elements less ``ddof`` (``correction``).
 
     ``mean``, if given, is what ``np.mean(..., keepdims=True)`` returns; a derivative flows through it.
     Raises ``ValueError`` if both ``ddof`` and ``correction`` are given.
     """
-    if correction is not np._NoValue:  # type: ignore[attr-defined]
+    if correction is not np._NoValue:
         if ddof != 0:
             raise ValueError("ddof and correction can't be provided simultaneously.")
         ddof = correction
@@ -98,7 +98,7 @@ def var(
     count = _count(a, axis, where, keepdims)
     _warn_if_none(count - ddof, "Degrees of freedom <= 0 for slice")
     working = _accumulator(dtype, a.dtype)
-    if mean is np._NoValue:  # type: ignore[attr-defined]
+    if mean is np._NoValue:
         total = np.sum(a, axis=axis, dtype=working, keepdims=True, where=where)
         mean = _over(total, _count(a, axis, where, True))
     deviation = np.subtract(a, mean)
@@ -122,8 +122,8 @@ def std(
     keepdims: Any = False,
     *,
     where: Any = True,
-    mean: Any = np._NoValue,  # type: ignore[attr-defined]
-    correction: Any = np._NoValue,  # type: ignore[attr-defined]
+    mean: Any = np._NoValue,
+    correction: Any = np._NoValue,
 ) -> Array:
     """The root of :func:`var`. Where all elements are equal its derivative is 0, as that of a norm at 0."""
     variance = var(a, axis, dtype, None, ddof, keepdims, where=where, mean=mean, correction=correction)
@@ -138,20 +138,29 @@ def root(x: Array) -> Array:
 
 @implements(np.average)
 def average(
-    a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: Any = np._NoValue  # type: ignore[attr-defined]
+    a: Any,
+    axis: Any = None,
+    weights: Any = None,
+    returned: bool = False,
+    *,
+    keepdims: Any = np._NoValue,
 ) -> Any:
     """The weighted mean along ``axis``; with ``returned``, the sum of the weights too. Both may be traced.
 
     Raises ``ZeroDivisionError`` where weights that are known sum to zero.
     """
-    kept = {} if keepdims is np._NoValue else {"keepdims": keepdims}  # type: ignore[attr-defined]
+    kept = {} if keepdims is np._NoValue else {"keepdims": keepdims}
     x = array(a)
     if weights is None:
         mean_of = np.mean(x, axis=axis, **kept)
         total = np.full(mean_of.shape, x.size / max(mean_of.size, 1), mean_of.dtype)
         return (mean_of, total) if returned else mean_of
     w = array(weights)
-    dtype = np.result_type(x.dtype, w.dtype, np.float64) if x.dtype.kind in "biu" else np.result_type(x.dtype, w.dtype)
+    dtype = (
+        np.result_type(x.dtype, w.dtype, np.float64)
+        if x.dtype.kind in "biu"
+        else np.result_type(x.dtype, w.dtype)
+    )
     w = spread_weights(w, x, axis)
     total = np.sum(w, axis=axis, dtype=dtype, **kept)
     # A traced sum is looked at, not asked: the program is the same either way.
@@ -165,7 +174,7 @@ def average(
 @implements(np.ptp)
 def ptp(a: Any, axis: Any = None, out: None = None, keepdims: Any = False) -> Array:
     """The largest element less the smallest along ``axis``."""
-    keepdims = False if keepdims is np._NoValue else keepdims  # type: ignore[attr-defined]
+    keepdims = False if keepdims is np._NoValue else keepdims
     return np.subtract(np.max(a, axis=axis, keepdims=keepdims), np.min(a, axis=axis, keepdims=keepdims))
 
 

@@ -16,12 +16,12 @@ __all__ = ["convolve_vectors"]
 
 
 class Convolve(Primitive):
-    """Along the last axis, sum_j x[k - j] y[j]: over all k where the vectors meet, or only ("valid") where all of y meets x.
+    """Along the last axis, sum_j x[k - j] y[j]: where the vectors meet, or where all of y does ("valid").
 
     The other axes are those of a batch. In the mode "valid" x is not shorter than y.
     """
 
-    mode: str
+    mode: Any
 
     def impl(self, x: Array, y: Array) -> Array:
         if x.ndim == 1:
@@ -35,10 +35,20 @@ class Convolve(Primitive):
         return n + m - 1 if self.mode == "full" else n - m + 1
 
     def abstract(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
-        if x.dtype != y.dtype or x.shape[:-1] != y.shape[:-1] or not x.ndim or not x.shape[-1] or not y.shape[-1]:
-            raise TypeError(f"convolve: operands must be vectors of one dtype, not empty; got {x} and {y}{here()}.")
+        if (
+            x.dtype != y.dtype
+            or x.shape[:-1] != y.shape[:-1]
+            or not x.ndim
+            or not x.shape[-1]
+            or not y.shape[-1]
+        ):
+            raise TypeError(
+                f"convolve: operands must be vectors of one dtype, not empty; got {x} and {y}{here()}."
+            )
         if self.mode == "valid" and x.shape[-1] < y.shape[-1]:
-            raise TypeError(f"convolve: the first operand must not be shorter in mode 'valid'; got {x} and {y}{here()}.")
+            raise TypeError(
+                f"convolve: the first operand must not be shorter in mode 'valid'; got {x} and {y}{here()}."
+            )
         return x.update(shape=(*x.shape[:-1], self._length(x.shape[-1], y.shape[-1])))
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
@@ -47,7 +57,9 @@ class Convolve(Primitive):
             return bind(self, x, dy)
         return bind(self, dx, y) if dy is None else bind(self, dx, y) + bind(self, x, dy)
 
-    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+    def vjp(
+        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
+    ) -> Sequence[Array]:
         x, y = inputs
         return (self._to_x(ct, y) if wanted[0] else None, self._to_y(ct, x) if wanted[1] else None)
 
