@@ -126,7 +126,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     """Return the piecewise linear function through ``(xp, fp) : f[n]`` at ``x``.
 
     Beyond the ends it is ``left`` and ``right`` (the end values if None), or repeats with ``period``. At a
-    point of the grid the derivative in ``x`` is that of the piece to the right, at the last that of the one before.
+    point of the grid the derivative in ``x`` is that of the piece to the right, at the last the one before.
 
     Raises ``ValueError`` for points that are not vectors of one length, and for no points.
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..ir import Primitive, ShapedArray
-from ..tracing import UFUNC_METHODS, as_operand, bind, here, implements, method
+from ..tracing import as_operand, bind, here, implements, method
 from .families import Array, LinearMap
 from .promotion import broadcast_to, convert
 
@@ -65,17 +65,19 @@ class ReduceSum(Reduction, LinearMap):
 class _Extremum(Reduction, family=True):
     """The derivative is shared equally among the elements that attain the extremum."""
 
-    def _shares(self, x: Array, y: Array) -> Array:
-        whole = self.spread(y, x.shape)
-        attains = ((x == whole) | ((x != x) & (whole != whole))).astype(x.dtype)
-        return attains / self.spread(attains.sum(axis=self.axes), x.shape)
+    def _shared(self, t: Array, x: Array, y: Array) -> Array:
+        """Give each element that attains ``y`` its share of ``t`` (reduced); all of it is NaN where ``y`` is."""
+        attains = x == self.spread(y, x.shape)
+        count = np.maximum(attains.astype(x.dtype).sum(axis=self.axes), 1)
+        none = np.where(y == y, 0, np.nan).astype(x.dtype)
+        return np.where(attains, self.spread(t / count, x.shape), self.spread(none, x.shape))
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
-        return (tangents[0] * self._shares(primals[0], output)).sum(axis=self.axes)
+        ones = np.ones(output.shape, output.dtype)
+        return (tangents[0] * self._shared(ones, primals[0], output)).sum(axis=self.axes)
 
     def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Array]:
-        (x,) = inputs
-        return (self.spread(ct, x.shape) * self._shares(x, output),)
+        return (self._shared(ct, inputs[0], output),)
 
 
 class ReduceMax(_Extremum):
@@ -231,6 +233,8 @@ class Cumprod(Primitive):
 
 
 def _axes(axis: Any, rank: int) -> tuple[int, ...]:
+    if rank == 0 and isinstance(axis, int) and axis in (0, -1):
+        return ()  # NumPy lets a scalar pass for a vector of one element here
     return tuple(range(rank)) if axis is None else tuple(sorted(normalize_axis_tuple(axis, rank)))
 
 
@@ -377,16 +381,3 @@ for _function in (sum, prod, max, min, argmax, argmin, cumsum, cumprod):
     method(_function.__name__)(_function)
 method("any")(any_)
 method("all")(all_)
-
-_REDUCTIONS = {np.add: sum, np.multiply: prod, np.maximum: max, np.minimum: min, np.logical_or: any_, np.logical_and: all_}
-
-
-def _ufunc_reduce(ufunc: Any, a: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Array:
-    function = _REDUCTIONS.get(ufunc)
-    if function is None:
-        raise TypeError(f"np.{ufunc.__name__}.reduce: not offered on traced values{here()}. Use a reduction function.")
-    return function(a, axis, *args, **kwargs)
-
-
-UFUNC_METHODS["reduce"] = _ufunc_reduce
-

@@ -186,6 +186,12 @@ _called = [
 
 _core = [
     *cases(
+        lambda x, y: np.linalg.vecdot(x, y, axis=0),
+        [(normal(3, 2), normal(3, 2)), (cnormal(2), cnormal(2))],
+        name="linalg_vecdot",
+        covers=(np.linalg.vecdot,),
+    ),
+    *cases(
         np.matmul,
         [
             row(normal(2, 3), normal(3, 4), axes=[(0, 1), (0, 1), (1, 0)]),
@@ -225,4 +231,70 @@ _core = [
     ),
 ]
 
-CASES = [*_reduced, *_scanned, *_paired, *_called, *_core]
+_PARTLY = np.array([-1.0, 0.0, 0.5, 2.1])
+
+_stored = [
+    *cases(
+        lambda x: np.multiply(x, x, out=np.zeros_like(x)),
+        [(normal(3),)],
+        name="multiply_out",
+        covers=(np.multiply,),
+    ),
+    *cases(
+        lambda x: np.log(x, where=x > 0.1, out=np.zeros_like(x)),
+        [(_PARTLY,)],
+        name="log_where",
+        covers=(np.log,),
+    ),
+    *cases(
+        lambda x: np.sqrt(x, x * x, where=x > 0),
+        [(_PARTLY,)],
+        name="sqrt_where",
+        covers=(np.sqrt,),
+        skip=dict.fromkeys(("numeric", "second_order"), "a choice between pieces at 0"),
+    ),
+    *cases(
+        lambda x: np.divide(2.0, x, where=x > 0.1, out=3 * x),
+        [(_PARTLY,)],
+        name="divide_where",
+        covers=(np.divide,),
+    ),
+    *cases(
+        lambda x: np.arccosh(x, where=x > 1, out=x.copy()),
+        [(_PARTLY,)],
+        name="arccosh_where",
+        covers=(np.arccosh,),
+    ),
+    *cases(
+        lambda x: np.divmod(x, 0.4, out=(np.zeros_like(x), np.zeros_like(x)), where=x > 0.1),
+        [(_PARTLY,)],
+        name="divmod_where",
+        covers=(np.divmod,),
+    ),
+    *cases(
+        lambda x: np.add.reduce(x, out=np.zeros_like(x[0])),
+        [(normal(2, 3),)],
+        name="reduce_out",
+        covers=(np.add,),
+    ),
+    *cases(
+        lambda x: np.add.accumulate(x, out=np.zeros_like(x)),
+        [(normal(3),)],
+        name="accumulate_out",
+        covers=(np.add,),
+    ),
+    *cases(
+        lambda x: np.add.reduceat(x, [0, 1], out=np.zeros_like(x)),
+        [(normal(2),)],
+        name="reduceat_out",
+        covers=(np.add,),
+    ),
+    *cases(
+        lambda x: np.add.outer(x, x, out=np.zeros((2, 2)) * x),
+        [(normal(2),)],
+        name="outer_out",
+        covers=(np.add,),
+    ),
+]
+
+CASES = [*_stored, *_reduced, *_scanned, *_paired, *_called, *_core]
