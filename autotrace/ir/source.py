@@ -40,7 +40,12 @@ Source = tuple[Any, int, str]
 SOURCE: ContextVar[Source | None] = ContextVar("autotrace_source", default=None)
 """While an interpreter rewrites an equation: that equation's source, which new equations inherit."""
 
-_HIDDEN = (os.path.dirname(os.path.dirname(__file__)) + os.sep, os.path.dirname(np.__file__) + os.sep)
+_HIDDEN = (
+    os.path.dirname(os.path.dirname(__file__)) + os.sep,
+    os.path.dirname(np.__file__) + os.sep,
+    os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "scipy") + os.sep,
+)
+"""Where frames are not the user's: this library, NumPy, and SciPy, which is installed beside it."""
 _is_hidden: dict[str, bool] = {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -46,9 +47,9 @@ _KEEP_PYTHON = (np.real, np.imag)
 """Of a Python number these give a Python number, which adapts to the dtype it meets; all others give a NumPy scalar."""
 
 VIEWS: set[Callable[..., Any]] = {
-    np.array_split, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.broadcast_to, np.diag,
-    np.diagonal, np.dsplit, np.expand_dims, np.flip, np.fliplr, np.flipud, np.hsplit, np.imag, np.linalg.diagonal,
-    np.linalg.matrix_transpose, np.matrix_transpose, np.moveaxis, np.nan_to_num, np.permute_dims, np.ravel, np.real,
+    np.array_split, np.astype, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.broadcast_to, np.diag,
+    np.diagonal, np.diff, np.dsplit, np.einsum, np.expand_dims, np.flip, np.fliplr, np.flipud, np.hsplit, np.imag, np.ix_, np.linalg.diagonal, np.linalg.matrix_power,
+    np.linalg.matrix_transpose, np.matrix_transpose, np.moveaxis, np.nan_to_num, np.permute_dims, np.polyder, np.polyint, np.ravel, np.real,
     np.real_if_close, np.reshape, np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes, np.transpose,
     np.trim_zeros, np.vsplit, np.lib.stride_tricks.sliding_window_view,
     *([np.unstack] if hasattr(np, "unstack") else []),
@@ -95,7 +96,10 @@ def _array(self: Tracer) -> Callable[..., NoReturn]:
 
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
         asked, cure = "np.asarray", "Use it as it is, or np.stack to build a larger array."
-        if storing():
+        scipys = _function_of_scipy()
+        if scipys is not None:
+            asked, cure = scipys, "Call it from autotrace.scipy, or set SCIPY_ARRAY_API=1 before SciPy is imported."
+        elif storing():
             asked, cure = "buffer[index] = x", STORING
         raise TracerArrayConversionError(
             f"{asked}: a traced array must stay in the program, or its derivative would be lost; "
@@ -103,6 +107,21 @@ def _array(self: Tracer) -> Callable[..., NoReturn]:
         )
 
     return refuse
+
+
+def _function_of_scipy() -> str | None:
+    """Return the name of SciPy's function that the user called, if that is what asks."""
+    frame, found = sys._getframe(2), None
+    while frame is not None:
+        module = frame.f_globals.get("__name__") or ""
+        if module.startswith("scipy."):
+            name = frame.f_code.co_name
+            if found is None or not ("wrap" in name or name.startswith("<")):
+                found = ".".join([part for part in module.split(".") if not part.startswith("_")] + [name])
+        elif found is not None:
+            break
+        frame = frame.f_back  # type: ignore[assignment]
+    return found
 
 
 Tracer.__array__ = property(_array)  # type: ignore[attr-defined]

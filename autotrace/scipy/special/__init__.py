@@ -14,7 +14,7 @@ from ...numpy import EXTENSIONS
 from ...tracing import UFUNCS
 from . import bessels, elementwise, errors, gammas, integrals, logarithms
 from .bessels import spherical_in, spherical_jn, spherical_kn, spherical_yn
-from .sums import log_softmax, logsumexp, multigammaln, polygamma, softmax
+from .sums import log_softmax, logsumexp, multigammaln, polygamma, softmax, zeta
 
 __all__ = [
     "log_softmax",
@@ -26,6 +26,7 @@ __all__ = [
     "spherical_jn",
     "spherical_kn",
     "spherical_yn",
+    "zeta",
 ]
 
 

@@ -11,7 +11,7 @@ from scipy.special import _ufuncs as sc
 
 from ...tracing import Tracer, as_operand, here, stop_gradient_leaf
 
-__all__ = ["log_softmax", "logsumexp", "multigammaln", "polygamma", "softmax"]
+__all__ = ["log_softmax", "logsumexp", "multigammaln", "polygamma", "softmax", "zeta"]
 
 Array = Any
 
@@ -128,6 +128,13 @@ def polygamma(n: Any, x: Any) -> Array:
     if np.all(zero):
         return np.broadcast_to(sc.psi(x), np.broadcast_shapes(n.shape, x.shape))
     return np.where(zero, sc.psi(x), derived) if np.any(zero) else derived
+
+
+def zeta(x: Any, q: Any = None, out: None = None) -> Array:
+    """Return Riemann's zeta function of ``x``, or with ``q`` Hurwitz'. It has a derivative in ``q`` only (DLMF 25.11.17)."""
+    if out is not None:
+        raise TypeError(f"zeta: out must be None; got {type(out).__name__}{here()}. Assign the result.")
+    return sc._riemann_zeta(x) if q is None else sc._zeta(x, q)
 
 
 def multigammaln(a: Any, d: Any) -> Array:
