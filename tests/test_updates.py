@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 
 import autotrace as at
-import autotrace.numpy as anp
-from autotrace.errors import MutationError, NonConcreteBooleanIndexError
 
 X = np.array([0.5, 1.5, -2.0, 3.0])
 A = np.arange(12.0).reshape(3, 4) / 3 - 1.5
@@ -120,7 +118,9 @@ class Program:
         return np.moveaxis(a, 0, -1)
 
     def new(self, a: Any) -> Any:
-        return self.pick([lambda a: a.copy(), np.copy, np.sin, lambda a: a * 2.0, lambda a: a.astype(float)])(a)
+        return self.pick([lambda a: a.copy(), np.copy, np.sin, lambda a: a * 2.0, lambda a: a.astype(float)])(
+            a
+        )
 
     def write(self, a: Any) -> None:
         kind = self.rng.integers(17)

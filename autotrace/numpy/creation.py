@@ -1,4 +1,4 @@
-"""New arrays. While a function is being traced they are traced arrays, so that traced values can be written into them.
+"""New arrays: while a function is being traced they are traced, so that traced values fit into them.
 
 Outside of any trace these are NumPy's own functions.
 """
@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UnsupportedError
 from ..primitives.promotion import broadcast_to, convert
-from ..tracing import Tracer, as_operand, fresh, here, implements, laid_out_like, traced_constant
+from ..tracing import Tracer, as_operand, fresh, implements, laid_out_like, traced_constant
 from .arguments import Array, integers
 
 __all__ = [
@@ -53,9 +52,15 @@ def _holds_traced(x: Any) -> bool:
 
 
 def array(
-    object: Any, dtype: Any = None, *, copy: bool | None = True, order: Any = "K", subok: bool = False, ndmin: int = 0,
+    object: Any,
+    dtype: Any = None,
+    *,
+    copy: bool | None = True,
+    order: Any = "K",
+    subok: bool = False,
+    ndmin: int = 0,
     like: Any = None,
-) -> Array:  # fmt: skip
+) -> Array:
     """Make an array of numbers, arrays, traced values, or nested lists of them.
 
     An array of one's own unless ``copy`` is false or None and none is needed.
@@ -76,7 +81,7 @@ def array(
         x, own = convert(x, np.dtype(dtype)), True
     if copy is False and own:
         raise ValueError("Unable to avoid copy while creating an array as requested.")
-    if copy and not own or (own and x.ndim == 0):
+    if (copy and not own) or (own and x.ndim == 0):
         x = _array_of(x, order)
     return np.reshape(x, (1,) * (ndmin - x.ndim) + x.shape) if x.ndim < ndmin else x
 
@@ -87,7 +92,13 @@ def _array_of(x: Array, order: Any = "K") -> Array:
 
 
 def asarray(
-    a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None, like: Any = None
+    a: Any,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: bool | None = None,
+    like: Any = None,
 ) -> Array:
     """Make an array of ``a``; an array, traced or not, is returned as it is if its dtype is right."""
     _on_cpu(device)
@@ -95,7 +106,13 @@ def asarray(
 
 
 def asanyarray(
-    a: Any, dtype: Any = None, order: Any = None, *, device: Any = None, copy: bool | None = None, like: Any = None
+    a: Any,
+    dtype: Any = None,
+    order: Any = None,
+    *,
+    device: Any = None,
+    copy: bool | None = None,
+    like: Any = None,
 ) -> Array:
     """Make an array of ``a``, as :func:`asarray` does; subclasses of arrays pass where nothing is traced."""
     _on_cpu(device)
@@ -156,9 +173,15 @@ def full(
 
 
 def eye(
-    N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: Any = "C", *, device: Any = None,  # noqa: N803
+    N: int,
+    M: int | None = None,
+    k: int = 0,
+    dtype: Any = float,
+    order: Any = "C",
+    *,
+    device: Any = None,
     like: Any = None,
-) -> Array:  # fmt: skip
+) -> Array:
     """Make an array of zeros with ones on the diagonal ``k``."""
     return _made(np.eye, N, M, k, dtype, order, device=device, like=like)
 
@@ -169,9 +192,16 @@ def identity(n: int, dtype: Any = None, *, like: Any = None) -> Array:
 
 
 def arange(
-    start_or_stop: Any, /, stop: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, like: Any = None
+    start_or_stop: Any,
+    /,
+    stop: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    like: Any = None,
 ) -> Array:
-    """Make the numbers from start to before stop; how many they are must be known, and the program records it."""
+    """Make the numbers from start to before stop; of traced ones the program records how many they are."""
     if not _holds_traced([start_or_stop, stop, step]):
         args = (start_or_stop,) if stop is None and step == 1 else (start_or_stop, stop, step)
         args = (0, start_or_stop, step) if stop is None and step != 1 else args
@@ -184,11 +214,19 @@ def arange(
 
 
 def linspace(
-    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0,
-    *, device: Any = None,
-) -> Any:  # fmt: skip
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,
+) -> Any:
     """Make ``num`` evenly spaced numbers from ``start`` to ``stop``."""
-    made = np.linspace(start, stop, num, endpoint, retstep, dtype, axis, device=device)
+    make: Any = np.linspace
+    made = make(start, stop, num, endpoint, retstep, dtype, axis, device=device)
     if retstep:
         return (traced_constant(made[0]) if isinstance(made[0], np.ndarray) else made[0]), made[1]
     return traced_constant(made) if isinstance(made, np.ndarray) else made
@@ -230,7 +268,14 @@ def ones_like(
 
 @implements(np.empty_like)
 def empty_like(
-    prototype: Any, /, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *, device: Any = None
+    prototype: Any,
+    /,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
+    device: Any = None,
 ) -> Array:
     """Make an array of the shape and dtype of ``prototype``, to be written into; it starts as zeros."""
     return zeros_like(prototype, dtype, order, subok, shape, device=device)
@@ -238,9 +283,15 @@ def empty_like(
 
 @implements(np.full_like)
 def full_like(
-    a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None, *,
+    a: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    order: Any = "K",
+    subok: bool = True,
+    shape: Any = None,
+    *,
     device: Any = None,
-) -> Array:  # fmt: skip
+) -> Array:
     """Make an array of the shape and dtype of ``a`` filled with ``fill_value``, which may be traced."""
     x = as_operand(a)
     if not _holds_traced(fill_value):

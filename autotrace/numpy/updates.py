@@ -1,4 +1,4 @@
-"""In place by function: ``np.put``, ``np.copyto``, ``np.add.at``, ``x.sort()``; and ``x.at[i].set(v)``, which gives a new array.
+"""In place by function: ``np.put``, ``np.copyto``, ``np.add.at``, ``x.sort()``; and ``x.at[i].set(v)``.
 
 Also what finds the true elements of a mask: the shapes of those depend on values, which the program records.
 """
@@ -12,8 +12,19 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import MutationError
-from ..primitives.indexing import At, fitted, getitem, index_steps, part_aval, replaced, setitem, stored, through
+from ..primitives.indexing import (
+    At,
+    fitted,
+    getitem,
+    index_steps,
+    part_aval,
+    replaced,
+    setitem,
+    stored,
+    through,
+)
 from ..tracing import (
+    FUNCTIONS,
     UFUNC_METHODS,
     Tracer,
     check_writable,
@@ -29,7 +40,7 @@ from .arguments import Array, array
 __all__: list[str] = []
 
 
-def _target(x: Any, name: str) -> Tracer:
+def _target(x: Any, name: str) -> Any:
     """Return the array that a function writes into; a plain one cannot hold traced values."""
     if type(x) is not Tracer:
         raise MutationError(
@@ -51,7 +62,9 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
     weak = type(src) in (bool, int, float, complex)
     if not (np.can_cast(y.dtype, x.dtype, casting) or (weak and np.result_type(src, x.dtype) == x.dtype)):
         kind = "scalar" if y.ndim == 0 else "array data"
-        raise TypeError(f"Cannot cast {kind} from {y.dtype!r} to {x.dtype!r} according to the rule {casting!r}{here()}")
+        raise TypeError(
+            f"Cannot cast {kind} from {y.dtype!r} to {x.dtype!r} according to the rule {casting!r}{here()}"
+        )
     y = fitted(stored(src if weak else y, x.dtype), x.shape)
     if where is not True:
         y = np.where(fitted(array(where), x.shape), y, x)
@@ -81,7 +94,7 @@ def _in_mode(index: Array, length: int, mode: str) -> Array:
     return index
 
 
-def _through_flat(x: Tracer, index: Any, values: Any) -> None:
+def _through_flat(x: Any, index: Any, values: Any) -> None:
     """Write by position in C order, whatever the layout."""
     flat = fresh(np.reshape(x, (x.size,)))
     setitem(flat, index, values)
@@ -164,7 +177,8 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> Non
     if index.ndim != x.ndim:
         raise ValueError("`indices` and `arr` must have the same number of dimensions")
     places = [
-        index if i == axis else np.arange(n).reshape((-1, *(1,) * (x.ndim - i - 1))) for i, n in enumerate(x.shape)
+        index if i == axis else np.arange(n).reshape((-1, *(1,) * (x.ndim - i - 1)))
+        for i, n in enumerate(x.shape)
     ]
     setitem(x, tuple(places), values)
 
@@ -180,7 +194,7 @@ def _sort(x: Any, axis: int = -1, kind: Any = None, order: Any = None, *, stable
 def _partition(x: Any, kth: Any, axis: int = -1, kind: str = "introselect", order: Any = None) -> None:
     """Partition ``x`` in place along ``axis``."""
     check_writable(x, "x.partition()")
-    rebind(x, np.partition(x, kth, axis=axis, kind=kind, order=order))
+    rebind(x, FUNCTIONS[np.partition](x, kth, axis=axis, kind=kind, order=order))
 
 
 # -- ufunc.at ----------------------------------------------------------------------------------------
@@ -191,7 +205,8 @@ def _ufunc_at(ufunc: Any, a: Any, indices: Any, *operands: Any) -> None:
     x = _target(a, f"np.{ufunc.__name__}.at")
     if len(operands) != ufunc.nin - 1 or ufunc.nout != 1:
         raise ValueError(
-            f"np.{ufunc.__name__}.at: second operand {'needed' if not operands else 'not needed'} for ufunc{here()}."
+            f"np.{ufunc.__name__}.at: the ufunc must give one output and be given {ufunc.nin - 1} operands; "
+            f"got {len(operands)}{here()}. Give as many operands as it takes."
         )
     rebind(x, _applied_at(ufunc, x, indices, *operands))
 
@@ -204,8 +219,9 @@ def _applied_at(ufunc: Any, x: Any, index: Any, *operands: Any) -> Any:
     steps, gathers = index_steps(x.shape, index)
     aval = part_aval(x, steps)
     operands = tuple([fitted(array(y), aval.shape, True) for y in operands])
-    additive = _ADDITIVE.get(ufunc)
-    if additive is not None and gathers and x.dtype != np.bool_ and np.can_cast(operands[0].dtype, x.dtype, "same_kind"):
+    additive: Any = _ADDITIVE.get(ufunc)
+    adds = additive is not None and gathers and x.dtype != np.bool_
+    if adds and np.can_cast(operands[0].dtype, x.dtype, "same_kind"):
         return replaced(x, steps, additive(stored(operands[0], x.dtype)), "add")
     if not gathers:
         return replaced(x, steps, stored(ufunc(through(x, steps), *operands), x.dtype))
@@ -248,7 +264,7 @@ def _rounds(indices: Sequence[Array], shape: tuple[int, ...]) -> list[Array]:
 
 
 class _Updates:
-    """``x.at[i]``: a part of ``x`` of which the methods make new arrays; ``x`` stays as it is (JAX's interface)."""
+    """``x.at[i]``: a part of ``x`` whose methods make new arrays; ``x`` stays as it is (JAX's interface)."""
 
     __slots__ = ("_index", "_x")
 
@@ -370,10 +386,10 @@ Tracer.flat = property(_Flat, _set_flat)  # type: ignore[attr-defined]
 
 @implements(np.nonzero)
 def nonzero(a: Any) -> tuple[Array, ...]:
-    """The indices of the elements that are not zero, an array for each axis; the program records which they are."""
+    """The indices of the elements that are not zero, an array for each axis; the program records them."""
     x = array(a)
     if x.ndim == 0:
-        raise ValueError("Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(scalar).nonzero() instead.")
+        raise ValueError("Calling nonzero on 0d arrays is not allowed. Use np.atleast_1d(x).nonzero().")
     return np.nonzero(mask_value(_truths(x)))
 
 
@@ -409,7 +425,8 @@ def compress(condition: Any, a: Any, axis: int | None = None, out: Any = None) -
     if axis is None:
         x, axis = np.reshape(x, (x.size,)), 0
     axis = normalize_axis_index(axis, x.ndim)
-    return x[(*(slice(None),) * axis, np.flatnonzero(mask_value(chosen)))]
+    index = (*(slice(None),) * axis, np.flatnonzero(mask_value(chosen)))
+    return x[index]
 
 
 @method("compress")

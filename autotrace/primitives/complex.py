@@ -78,7 +78,9 @@ class Compose(Primitive, name="complex"):
         return x.update(dtype=np.result_type(x.dtype, np.complex64))
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
-        return bind(self, *[np.zeros(x.shape, x.dtype) if t is None else t for x, t in zip(primals, tangents, strict=True)])
+        pairs = zip(primals, tangents, strict=True)
+        filled = [np.zeros(x.shape, x.dtype) if t is None else t for x, t in pairs]
+        return bind(self, *filled)
 
     def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         return self.transpose(ct, inputs)
@@ -87,7 +89,8 @@ class Compose(Primitive, name="complex"):
         return np.real(ct), -np.imag(ct)
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
-        return bind(self, *[x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)])
+        whole = [x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)]
+        return bind(self, *whole)
 
 
 class Conj(_Part):
@@ -135,15 +138,15 @@ def conj(x: Any) -> Array:
 def astype(
     x: Any, dtype: Any, order: str = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
 ) -> Array:
-    """The values of ``x`` in another dtype; an array of its own, unless ``copy`` is false and the dtype is the same.
+    """The values of ``x`` in another dtype; a copy, unless ``copy`` is false and the dtype is the same.
 
     Raises ``TypeError`` if ``casting`` forbids the cast.
     """
     dtype = np.dtype(dtype)
     if not np.can_cast(x.dtype, dtype, casting):
         raise TypeError(
-            f"Cannot cast array data from {x.dtype!r} to {dtype!r} according to the rule {casting!r}{here()}. "
-            "Use another casting."
+            f"Cannot cast array data from {x.dtype!r} to {dtype!r} according to the rule {casting!r}"
+            f"{here()}. Use another casting."
         )
     if x.dtype == dtype:
         return fresh(x, "C" if order == "C" else "K") if copy else x

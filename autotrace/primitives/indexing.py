@@ -56,7 +56,7 @@ class Slice(LinearMap):
 
     def abstract(self, x: ShapedArray) -> ShapedArray:
         lengths = [
-            len(range(*slice(*item).indices(n)))
+            len(range(n)[slice(*item)])  # type: ignore[misc]
             for item, n in zip(self.index, x.shape, strict=False)
             if type(item) is not int
         ]
@@ -126,7 +126,9 @@ class SliceSet(Primitive):
             return bind(Embed(x.shape, self.index), broadcast_to(dy, part))
         return bind(self, dx, np.zeros((), y.dtype)[()] if dy is None else dy)
 
-    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+    def vjp(
+        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
+    ) -> Sequence[Array]:
         return self._back(ct, inputs[1].shape, wanted)
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
@@ -189,13 +191,17 @@ class Gather(Primitive):
     def abstract(self, x: ShapedArray, *indices: ShapedArray) -> ShapedArray:
         shapes = {i.shape for i in indices}
         if len(shapes) != 1 or len(indices) > x.ndim or any(i.dtype.kind not in "iu" for i in indices):
-            raise TypeError(f"gather: indices must be integer arrays of one shape; got {indices} for {x}{here()}.")
+            raise TypeError(
+                f"gather: indices must be integer arrays of one shape; got {indices} for {x}{here()}."
+            )
         return x.update(shape=(*indices[0].shape, *x.shape[len(indices) :]))
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         return None if tangents[0] is None else bind(self, tangents[0], *primals[1:])
 
-    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+    def vjp(
+        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
+    ) -> Sequence[Array]:
         return self._back(ct, inputs[0].shape, inputs[1:])
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
@@ -254,10 +260,14 @@ class ScatterAdd(_Scatter):
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         x, y, *indices = primals
-        dx, dy = (np.zeros(p.shape, p.dtype) if t is None else t for p, t in zip((x, y), tangents[:2], strict=True))
+        dx, dy = (
+            np.zeros(p.shape, p.dtype) if t is None else t for p, t in zip((x, y), tangents[:2], strict=True)
+        )
         return dx if tangents[1] is None else bind(self, dx, dy, *indices)
 
-    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+    def vjp(
+        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
+    ) -> Sequence[Array]:
         indices = inputs[2:]
         return (ct, bind(Gather(), ct, *indices) if wanted[1] else None, *[None] * len(indices))
 
@@ -280,10 +290,14 @@ class ScatterSet(_Scatter):
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         x, y, *indices = primals
-        dx, dy = (np.zeros(p.shape, p.dtype) if t is None else t for p, t in zip((x, y), tangents[:2], strict=True))
+        dx, dy = (
+            np.zeros(p.shape, p.dtype) if t is None else t for p, t in zip((x, y), tangents[:2], strict=True)
+        )
         return bind(self, dx, dy, *indices)
 
-    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+    def vjp(
+        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
+    ) -> Sequence[Array]:
         return self._back(ct, inputs[2:], wanted[:2])
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
@@ -416,7 +430,7 @@ def _is_array(item: Any) -> bool:
 
 
 def _expand(shape: tuple[int, ...], index: tuple[Any, ...]) -> list[Any]:
-    """Spell out an index, one item for each axis: the ellipsis as slices, masks as integer arrays, lists as arrays."""
+    """Spell out an index, one item for each axis: the ellipsis as slices, masks as integer arrays."""
     items: list[Any] = []
     used = ellipses = 0
     for item in index:
@@ -439,7 +453,9 @@ def _expand(shape: tuple[int, ...], index: tuple[Any, ...]) -> list[Any]:
         raise IndexError("an index can only have a single ellipsis ('...')")
     rank = len(shape)
     if used > rank:
-        raise IndexError(f"too many indices for array: array is {rank}-dimensional, but {used} were indexed{here()}")
+        raise IndexError(
+            f"too many indices for array: array is {rank}-dimensional, but {used} were indexed{here()}"
+        )
     if not ellipses:
         items.append(Ellipsis)
     position = next(i for i, item in enumerate(items) if item is Ellipsis)
@@ -458,8 +474,8 @@ def _index_array(item: Any) -> Any:
     """Return an array in an index as an array of integers or booleans."""
     if isinstance(item, str):
         raise IndexError(
-            "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are "
-            f"valid indices; got {item!r}{here()}"
+            "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean "
+            f"arrays are valid indices; got {item!r}{here()}"
         )
     array = as_operand(item) if not isinstance(item, list) or item else np.zeros(0, int)
     if not hasattr(array, "dtype"):
@@ -494,13 +510,14 @@ def check_mask(mask: tuple[int, ...], shape: tuple[int, ...], axis: int = 0) -> 
     """Raise NumPy's ``IndexError`` unless a mask of that shape fits axes of ``shape`` from ``axis`` on."""
     if len(mask) > len(shape) - axis:
         raise IndexError(
-            f"too many indices for array: array is {len(shape)}-dimensional, but {axis + len(mask)} were indexed{here()}"
+            f"too many indices for array: array is {len(shape)}-dimensional, but {axis + len(mask)} were "
+            f"indexed{here()}"
         )
     for i, n in enumerate(mask, axis):
         if n != shape[i]:
             raise IndexError(
-                f"boolean index did not match indexed array along axis {i}; size of axis is {shape[i]} but size of "
-                f"corresponding boolean axis is {n}{here()}"
+                f"boolean index did not match indexed array along axis {i}; size of axis is {shape[i]} but "
+                f"size of corresponding boolean axis is {n}{here()}"
             )
 
 
@@ -530,7 +547,7 @@ def _basic(shape: tuple[int, ...], items: Sequence[Any]) -> list[Any]:
 
 
 def _advanced(shape: tuple[int, ...], items: Sequence[Any]) -> list[Any]:
-    """Index by arrays among other things: basic parts first, then gather, then the axes into NumPy's order."""
+    """Index by arrays among others: basic parts first, then gather, then the axes into NumPy's order."""
     # An integer beside arrays counts as an array: it takes part in where the new axes go.
     advanced = [i for i, item in enumerate(items) if _is_array(item) or isinstance(item, int)]
     together = advanced == list(range(advanced[0], advanced[-1] + 1))
@@ -614,7 +631,11 @@ def part_aval(x: Any, steps: Sequence[Any]) -> ShapedArray:
     """Return the aval of the part of ``x`` that ``steps`` lead to."""
     aval = ShapedArray(x.shape, x.dtype)
     for step in steps:
-        aval = Gather().abstract(aval, *[_aval(i) for i in step.indices]) if type(step) is At else step.abstract(aval)
+        aval = (
+            Gather().abstract(aval, *[_aval(i) for i in step.indices])
+            if type(step) is At
+            else step.abstract(aval)
+        )
     return aval
 
 
@@ -623,7 +644,7 @@ def _aval(x: Any) -> ShapedArray:
 
 
 def _holds_already(x: Any, steps: Sequence[Any], value: Any) -> bool:
-    """Tell whether ``value`` is the view at that place: Python assigns it after ``x[i] += ...`` wrote through it."""
+    """Tell whether ``value`` is the view at that place, as it is after ``x[i] += ...`` wrote through it."""
     if type(value) is not Tracer or not steps:
         return False
     there, here_ = value._alias, x._alias
@@ -667,7 +688,9 @@ def stored(value: Any, dtype: np.dtype[Any]) -> Array:
         return y
     if type(y) is Tracer and y.dtype.kind == "c" and dtype.kind != "c":
         warnings.warn(
-            "Casting complex values to real discards the imaginary part", np.exceptions.ComplexWarning, stacklevel=4
+            "Casting complex values to real discards the imaginary part",
+            np.exceptions.ComplexWarning,
+            stacklevel=4,
         )
     return convert(y, dtype) if type(y) is Tracer else np.asarray(y).astype(dtype)
 
@@ -688,12 +711,14 @@ def fitted(y: Array, shape: tuple[int, ...], gathered: bool = False) -> Array:
         return broadcast_to(y, shape)
     if gathered:
         raise ValueError(
-            f"shape mismatch: value array of shape {given} could not be broadcast to indexing result of shape "
-            f"{shape}{here()}. Reshape the value."
+            f"shape mismatch: value array of shape {given} could not be broadcast to indexing result of "
+            f"shape {shape}{here()}. Reshape the value."
         )
     if not shape:
         raise ValueError(f"setting an array element with a sequence; got a value of shape {given}{here()}.")
-    raise ValueError(f"could not broadcast input array from shape {given} into shape {shape}{here()}. Reshape the value.")
+    raise ValueError(
+        f"could not broadcast input array from shape {given} into shape {shape}{here()}. Reshape the value."
+    )
 
 
 @method("__iter__")

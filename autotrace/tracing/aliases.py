@@ -24,13 +24,34 @@ from ..ir import ShapedArray, Var, here
 from .trace import UNKNOWN, Trace, current_trace, peek
 from .tracer import CALLER, Tracer
 
-__all__ = ["ReadOnly", "View", "check_writable", "fresh", "laid_out_like", "link", "linked", "rebind", "traced_constant"]
+__all__ = [
+    "ReadOnly",
+    "View",
+    "check_writable",
+    "fresh",
+    "laid_out_like",
+    "link",
+    "linked",
+    "rebind",
+    "traced_constant",
+]
 
 
 class _Storage:
     """What the members of a family share: the variable of the root, and who they are."""
 
-    __slots__ = ("callers", "count", "limit", "members", "order", "origin", "rows", "trace", "undecided", "var")
+    __slots__ = (
+        "callers",
+        "count",
+        "limit",
+        "members",
+        "order",
+        "origin",
+        "rows",
+        "trace",
+        "undecided",
+        "var",
+    )
 
     def __init__(self, trace: Trace, var: Var, callers: bool) -> None:
         self.trace = trace
@@ -75,7 +96,9 @@ class View:
 
     __slots__ = ("parent", "readonly", "shares", "step", "storage")
 
-    def __init__(self, parent: View | None, step: Any, shares: Any, readonly: bool, storage: _Storage | None) -> None:
+    def __init__(
+        self, parent: View | None, step: Any, shares: Any, readonly: bool, storage: _Storage | None
+    ) -> None:
         self.parent = parent
         self.step = step
         self.shares: Callable[[Any], bool] | None = shares
@@ -216,8 +239,8 @@ def check_writable(x: Tracer, what: str) -> None:
             )
     if alias is CALLER:
         raise MutationError(
-            f"{what}: a traced function must not change its caller's arrays; got an argument, or a view of one, "
-            f"{x.aval}{here()}. Copy it first: x = x.copy()."
+            f"{what}: a traced function must not change its caller's arrays; got an argument, or a view of "
+            f"one, {x.aval}{here()}. Copy it first: x = x.copy()."
         )
     current = current_trace()
     if current is not None and x._trace is not current and x._trace.is_open and not _made_inside(x, current):
@@ -266,7 +289,9 @@ def rebind(x: Tracer, value: Any, region: Any = None) -> None:
     _renew(storage, known, steps if region is None else (*steps, region), x, known[steps])
 
 
-def _renew(storage: _Storage, known: dict[Any, Any], written: tuple[Any, ...], x: Tracer, value: Tracer) -> None:
+def _renew(
+    storage: _Storage, known: dict[Any, Any], written: tuple[Any, ...], x: Tracer, value: Tracer
+) -> None:
     """Bring the live members up to date; ``known`` holds values by the steps that lead to them."""
     for member in storage.reached(written[0] if written else None):
         if member is x:
@@ -337,7 +362,8 @@ def _layout_of(trace: Trace, var: Var, storage: _Storage) -> Any:
     if value is UNKNOWN:
         value = _rehearsed(trace, var)
     # What the function made itself is packed, whatever views its value may be made of here.
-    return value if storage.callers else np.empty_like(value, order=storage.order)
+    order: Any = storage.order
+    return value if storage.callers else np.empty_like(value, order=order)
 
 
 def _rehearsed(trace: Trace, var: Var) -> Any:

@@ -32,6 +32,11 @@ class Tracer:
 
     __slots__ = ("__weakref__", "_alias", "_trace", "_var")
 
+    _trace: Trace
+    _var: Var
+    _alias: Any
+    """What it shares memory with: see :mod:`.aliases`. Left unset until there is something."""
+
     __array_priority__ = 1000
 
     def __init__(self, trace: Trace, var: Var) -> None:

@@ -29,8 +29,15 @@ def updated(write: Any) -> Any:
 
 def at(index: Any, method: str) -> Any:
     """``x.at[index].method(v)`` on traced arrays; on plain ones what NumPy writes."""
-    ufuncs = {"add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.true_divide,
-              "power": np.power, "min": np.minimum, "max": np.maximum}  # fmt: skip
+    ufuncs = {
+        "add": np.add,
+        "subtract": np.subtract,
+        "multiply": np.multiply,
+        "divide": np.true_divide,
+        "power": np.power,
+        "min": np.minimum,
+        "max": np.maximum,
+    }
 
     def function(x: Any, v: Any) -> Any:
         x = anp.array(x)
@@ -184,20 +191,47 @@ def _sorted(x: Any) -> Any:
 
 
 CASES = [
-    *[c for k, (i, s, _) in INDICES.items() for c in cases(_reads(i), [(normal(*s),)], name=f"read_{k}", covers=())],
-    *[c for k, (i, s, v) in INDICES.items()
-      for c in cases(_set(i), [(normal(*s), normal(*v)), (cnormal(*s), normal(*v))], name=f"set_{k}", covers=())],
-    *[c for k, (i, s, v) in INDICES.items()
-      for c in cases(_add(i), [(normal(*s), normal(*v))], name=f"augment_{k}", covers=())],
-    *[c for m in ("set", "add", "subtract", "multiply", "divide", "min", "max")
-      for c in cases(at(np.array([1, 1, 0]), m), [(normal(2, 3), normal(3, 3) + 2)], name=f"at_{m}", covers=())],
+    *[
+        c
+        for k, (i, s, _) in INDICES.items()
+        for c in cases(_reads(i), [(normal(*s),)], name=f"read_{k}", covers=())
+    ],
+    *[
+        c
+        for k, (i, s, v) in INDICES.items()
+        for c in cases(
+            _set(i), [(normal(*s), normal(*v)), (cnormal(*s), normal(*v))], name=f"set_{k}", covers=()
+        )
+    ],
+    *[
+        c
+        for k, (i, s, v) in INDICES.items()
+        for c in cases(_add(i), [(normal(*s), normal(*v))], name=f"augment_{k}", covers=())
+    ],
+    *[
+        c
+        for m in ("set", "add", "subtract", "multiply", "divide", "min", "max")
+        for c in cases(
+            at(np.array([1, 1, 0]), m), [(normal(2, 3), normal(3, 3) + 2)], name=f"at_{m}", covers=()
+        )
+    ],
     *cases(at(([0, 1, 0], [2, 2, 2]), "power"), [(abs(normal(2, 3)), normal(3))], name="at_power", covers=()),
     *cases(at((0, slice(1, None)), "multiply"), [(normal(2, 3), normal(2))], name="at_slice", covers=()),
     *cases(_first_of, [(normal(4),), (normal(3),)], name="read_at_argmax", covers=(np.argmax,)),
-    *cases(_rows_by_traced, [(normal(3, 3), np.array([1, -1])), (normal(3, 3), np.int64(2))], traced=(1,),
-           name="read_traced", covers=()),
-    *cases(_set_by_traced, [(normal(3, 3), normal(3), np.array([1, 0])), (normal(3, 3), normal(3), np.int64(-1))],
-           traced=(2,), name="set_traced", covers=()),
+    *cases(
+        _rows_by_traced,
+        [(normal(3, 3), np.array([1, -1])), (normal(3, 3), np.int64(2))],
+        traced=(1,),
+        name="read_traced",
+        covers=(),
+    ),
+    *cases(
+        _set_by_traced,
+        [(normal(3, 3), normal(3), np.array([1, 0])), (normal(3, 3), normal(3), np.int64(-1))],
+        traced=(2,),
+        name="set_traced",
+        covers=(),
+    ),
     *cases(_overlapping, [(normal(4),), (normal(3, 2),), (normal(1),)], name="overlapping", covers=()),
     *cases(_through_views, [(normal(3, 3), normal(3))], name="views", covers=(np.fill_diagonal,)),
     *cases(_parts, [(cnormal(3), normal(1))], name="real_and_imag", covers=()),
@@ -205,30 +239,76 @@ CASES = [
     *cases(_counted_masks, [(normal(4),), (normal(2, 3),)], name="counted_masks", covers=(), skip=BY_VALUE),
     *cases(_out, [(normal(2, 3), normal(3))], name="out", covers=()),
     *cases(_created, [(normal(3),)], name="created", covers=()),
-    *cases(_found, [(normal(2, 3),)], name="found",
-           covers=(np.nonzero, np.extract, np.compress, np.flatnonzero, np.argwhere), skip=BY_VALUE),
+    *cases(
+        _found,
+        [(normal(2, 3),)],
+        name="found",
+        covers=(np.nonzero, np.extract, np.compress, np.flatnonzero, np.argwhere),
+        skip=BY_VALUE,
+    ),
     *cases(_flat, [(normal(2, 3), normal(2))], name="flat", covers=()),
     *cases(_sorted, [(normal(3, 2),)], name="sort_in_place", covers=()),
-    *cases(updated(lambda x, v: np.put(x, [4, -1, 0], v)), [(normal(2, 3), normal(2))], name="put", covers=(np.put,)),
-    *cases(updated(lambda x, v: np.put(x, [7, -9], v, mode="wrap")), [(normal(2, 3), normal())], name="put_wrap",
-           covers=()),
-    *cases(updated(lambda x, v: np.copyto(x, v, where=MASK)), [(normal(2, 3), normal(3))], name="copyto",
-           covers=(np.copyto,)),
-    *cases(updated(lambda x, v: np.place(x, MASK, v)), [(normal(2, 3), normal(3))], name="place", covers=(np.place,)),
-    *cases(updated(lambda x, v: np.putmask(x, MASK, v)), [(normal(2, 3), normal(2))], name="putmask",
-           covers=(np.putmask,)),
-    *cases(updated(np.fill_diagonal), [(normal(3, 3), normal(2)), (normal(2, 2, 2), normal())], name="fill_diagonal",
-           covers=(np.fill_diagonal,)),
-    *cases(updated(lambda x, v: np.fill_diagonal(x, v, wrap=True)), [(normal(6, 2), normal())], name="fill_wrap",
-           covers=()),
-    *cases(updated(lambda x, v: np.put_along_axis(x, np.array([[0], [2]]), v, 1)), [(normal(2, 3), normal(2, 1))],
-           name="put_along_axis", covers=(np.put_along_axis,)),
+    *cases(
+        updated(lambda x, v: np.put(x, [4, -1, 0], v)),
+        [(normal(2, 3), normal(2))],
+        name="put",
+        covers=(np.put,),
+    ),
+    *cases(
+        updated(lambda x, v: np.put(x, [7, -9], v, mode="wrap")),
+        [(normal(2, 3), normal())],
+        name="put_wrap",
+        covers=(),
+    ),
+    *cases(
+        updated(lambda x, v: np.copyto(x, v, where=MASK)),
+        [(normal(2, 3), normal(3))],
+        name="copyto",
+        covers=(np.copyto,),
+    ),
+    *cases(
+        updated(lambda x, v: np.place(x, MASK, v)),
+        [(normal(2, 3), normal(3))],
+        name="place",
+        covers=(np.place,),
+    ),
+    *cases(
+        updated(lambda x, v: np.putmask(x, MASK, v)),
+        [(normal(2, 3), normal(2))],
+        name="putmask",
+        covers=(np.putmask,),
+    ),
+    *cases(
+        updated(np.fill_diagonal),
+        [(normal(3, 3), normal(2)), (normal(2, 2, 2), normal())],
+        name="fill_diagonal",
+        covers=(np.fill_diagonal,),
+    ),
+    *cases(
+        updated(lambda x, v: np.fill_diagonal(x, v, wrap=True)),
+        [(normal(6, 2), normal())],
+        name="fill_wrap",
+        covers=(),
+    ),
+    *cases(
+        updated(lambda x, v: np.put_along_axis(x, np.array([[0], [2]]), v, 1)),
+        [(normal(2, 3), normal(2, 1))],
+        name="put_along_axis",
+        covers=(np.put_along_axis,),
+    ),
     *cases(updated(lambda x, v: x.fill(v)), [(normal(2, 3), normal())], name="fill", covers=()),
-    *cases(updated(lambda x, v: np.logaddexp.at(x, [1, 1], v)), [(normal(2, 3), normal(3))], name="ufunc_at",
-           covers=()),
+    *cases(
+        updated(lambda x, v: np.logaddexp.at(x, [1, 1], v)),
+        [(normal(2, 3), normal(3))],
+        name="ufunc_at",
+        covers=(),
+    ),
     *cases(updated(lambda x: np.negative.at(x, [1, 1, 0])), [(normal(2, 3),)], name="unary_at", covers=()),
-    *cases(anp.full_like, [(normal(2, 3), normal()), row(normal(2), normal(), shape=(2, 2))],
-           covers=(np.full_like,)),
+    *cases(
+        anp.full_like,
+        [(normal(2, 3), normal()), row(normal(2), normal(), shape=(2, 2))],
+        covers=(np.full_like,),
+    ),
     *cases(np.zeros_like, [(normal(2, 3),)], differentiable=False),
     *cases(np.ones_like, [(normal(2, 3),)], differentiable=False),
-]  # fmt: skip
+]
