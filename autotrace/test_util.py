@@ -33,9 +33,9 @@ def check_grads(
 ) -> None:
     """Check the derivatives of ``f`` at ``args`` up to ``order``, in every order of forward and reverse mode.
 
-    ``args`` is the tuple of arguments, trees of arrays; those of inexact dtype are varied. ``modes`` may leave
-    out ``"fwd"`` or ``"rev"``. Tolerances and the step ``eps`` of the differences default by dtype. Each mode of order k
-    is checked against differences of the derivative of order k - 1. The function must be smooth at ``args``.
+    ``args`` is the tuple of arguments, trees of arrays; those of inexact dtype move. ``modes`` may leave out
+    ``"fwd"`` or ``"rev"``. Tolerances and the step ``eps`` of the differences default by dtype. Order k is
+    checked against differences of the derivative of order k - 1. The function must be smooth at ``args``.
 
     Raises ``AssertionError`` naming the mode and order that are wrong, ``ValueError`` for unknown modes.
 
@@ -44,13 +44,21 @@ def check_grads(
     unknown = set(modes) - {"fwd", "rev"}
     if unknown or not modes or order < 1:
         raise ValueError(
-            f"check_grads: order must be at least 1 and modes some of 'fwd', 'rev'; got {order} and {modes!r}. Correct them."
+            "check_grads: order must be at least 1 and modes some of 'fwd', 'rev'; "
+            f"got {order} and {modes!r}. Correct them."
         )
     _check_grads(f, tuple(args), order, modes, atol, rtol, eps, ())
 
 
 def _check_grads(
-    f: Any, args: tuple[Any, ...], order: int, modes: Sequence[str], atol: Any, rtol: Any, eps: Any, done: tuple[str, ...]
+    f: Any,
+    args: tuple[Any, ...],
+    order: int,
+    modes: Sequence[str],
+    atol: Any,
+    rtol: Any,
+    eps: Any,
+    done: tuple[str, ...],
 ) -> None:
     if "fwd" in modes:
         name = " of ".join(("fwd", *done))
@@ -66,8 +74,14 @@ def _check_grads(
             ct = random_like(f(*args), np.random.default_rng(2))
             _check_grads(
                 lambda *primals: _inexact(vjp(f, *primals)[1](ct)),
-                args, order - 1, modes, atol, rtol, eps, ("rev", *done),
-            )  # fmt: skip
+                args,
+                order - 1,
+                modes,
+                atol,
+                rtol,
+                eps,
+                ("rev", *done),
+            )
 
 
 def check_jvp(
@@ -103,7 +117,7 @@ def check_vjp(
 ) -> None:
     """Check ``f_vjp(*args) -> (output, pullback)`` against ``f`` and its central differences.
 
-    For random tangents ``v`` and cotangents ``u`` of inexact dtype, ``<u, J v>`` must equal ``<J^T u, v>``, where
+    For random tangents ``v`` and cotangents ``u``, ``<u, J v>`` must equal ``<J^T u, v>``, where
     ``<u, v> = Re sum u v`` (JAX's pairing of complex numbers).
 
     Raises ``AssertionError`` that begins with ``err_msg``.
@@ -117,11 +131,20 @@ def check_vjp(
     tangents = random_like(args, rng)
     ct = random_like(out, rng)
     expected = inner_product(ct, numerical_jvp(f, args, tangents, eps))
-    _close(inner_product(pullback(ct), tangents), expected, atol, rtol, f"{err_msg or 'vjp'}: <J^T u, v>", _width(args))
+    _close(
+        inner_product(pullback(ct), tangents),
+        expected,
+        atol,
+        rtol,
+        f"{err_msg or 'vjp'}: <J^T u, v>",
+        _width(args),
+    )
 
 
-def numerical_jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], eps: float | None = None) -> Any:
-    """Return the derivative of ``f`` at ``primals`` along ``tangents`` by central differences of fourth order.
+def numerical_jvp(
+    f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], eps: float | None = None
+) -> Any:
+    """Return the derivative of ``f`` at ``primals`` along ``tangents`` by fourth-order differences.
 
     Tangents of integers have dtype float0 and move nothing.
 
@@ -131,7 +154,9 @@ def numerical_jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Seque
     h = _EPS[_width(primals)] if eps is None else eps
 
     def at(step: float) -> Any:
-        return f(*[tree_map(lambda x, t: _moved(x, t, step), x, t) for x, t in zip(primals, tangents, strict=True)])
+        return f(
+            *[tree_map(lambda x, t: _moved(x, t, step), x, t) for x, t in zip(primals, tangents, strict=True)]
+        )
 
     def slope(a: Any, b: Any, c: Any, d: Any) -> Any:
         a, b, c, d = (np.asarray(v) for v in (a, b, c, d))
@@ -193,7 +218,9 @@ def _width(tree: Any) -> int:
     return min(widths, default=8)
 
 
-def _close(got: Any, expected: Any, atol: float | None, rtol: float | None, what: str, width: int | None = None) -> None:
+def _close(
+    got: Any, expected: Any, atol: float | None, rtol: float | None, what: str, width: int | None = None
+) -> None:
     got_leaves, expected_leaves = (tree_flatten_with_path(tree)[0] for tree in (got, expected))
     if len(got_leaves) != len(expected_leaves):
         raise AssertionError(f"{what}: {len(expected_leaves)} arrays expected; got {len(got_leaves)}")
@@ -203,7 +230,11 @@ def _close(got: Any, expected: Any, atol: float | None, rtol: float | None, what
             continue
         default = _TOLERANCE[_width(y) if width is None else width]
         close = np.shape(x) == np.shape(y) and np.allclose(
-            x, y, rtol=default if rtol is None else rtol, atol=default if atol is None else atol, equal_nan=True
+            x,
+            y,
+            rtol=default if rtol is None else rtol,
+            atol=default if atol is None else atol,
+            equal_nan=True,
         )
         if not close:
             raise AssertionError(f"{what}{keystr(path)} must be\n{y}\ngot\n{x}")

@@ -41,7 +41,9 @@ class Problem:
         self.all_leaves, self.tree = tree_flatten(case.args)
         spots = _argument_numbers(case.args)
         self.places = [
-            i for i, x in enumerate(self.all_leaves) if _moves(x) or (spots[i] in case.traced and _is_array(x))
+            i
+            for i, x in enumerate(self.all_leaves)
+            if _moves(x) or (spots[i] in case.traced and _is_array(x))
         ]
         self.leaves = [self.all_leaves[i] for i in self.places]
         self.moving = [i for i, x in enumerate(self.leaves) if _moves(x)]
@@ -110,7 +112,9 @@ def assert_alike(got: Any, expected: Any, what: str) -> None:
     assert len(got) == len(expected), f"{what}: {len(expected)} outputs expected; got {len(got)}"
     for i, (x, y) in enumerate(zip(got, expected, strict=True)):
         assert _dtype(x) == _dtype(y), f"{what}, output {i}: dtype {_dtype(y)} expected; got {_dtype(x)}"
-        assert np.shape(x) == np.shape(y), f"{what}, output {i}: shape {np.shape(y)} expected; got {np.shape(x)}"
+        assert np.shape(x) == np.shape(y), (
+            f"{what}, output {i}: shape {np.shape(y)} expected; got {np.shape(x)}"
+        )
 
 
 def assert_near(x: Any, y: Any, what: str, tolerance: float) -> None:
@@ -159,7 +163,9 @@ def run_checked(jaxpr: Jaxpr, leaves: Sequence[Any], what: str) -> list[Any]:
         results = result if primitive.multiple else (result,)
         for var, value in zip(outputs, results, strict=True):
             got = (np.shape(value), _dtype(value))
-            assert got == (var.aval.shape, var.aval.dtype), f"{what}: {primitive} says {var.aval}; computes {got}"
+            assert got == (var.aval.shape, var.aval.dtype), (
+                f"{what}: {primitive} says {var.aval}; computes {got}"
+            )
             env[var] = value
     return [v.value if type(v) is Literal else env[v] for v in jaxpr.outputs]
 
@@ -215,7 +221,9 @@ def numeric(p: Problem) -> None:
         dots = tuple(random_like(point, p.rng))
         out, tangent = jvp(p.at, point, dots)
         for y, dy in zip(out, tangent, strict=True):
-            assert _dtype(dy) == (_dtype(y) if _dtype(y).kind in "fc" else float0), f"tangent of {_dtype(y)}: {_dtype(dy)}"
+            assert _dtype(dy) == (_dtype(y) if _dtype(y).kind in "fc" else float0), (
+                f"tangent of {_dtype(y)}: {_dtype(dy)}"
+            )
         slopes = jvp(p.smooth, point, dots)[1]
         expected = _zeros(slopes) if not p.case.differentiable else numerical_jvp(p.smooth, point, dots)
         assert_same(slopes, expected, "jvp", p.case.tolerance)
@@ -232,7 +240,9 @@ def transpose(p: Problem) -> None:
         left, right = inner_product(cts, pushed), inner_product(pulled, dots)
         scale = sum(float(np.sum(np.abs(ct) * np.abs(t))) for ct, t in zip(cts, pushed, strict=True))
         scale += sum(float(np.sum(np.abs(ct) * np.abs(t))) for ct, t in zip(pulled, dots, strict=True))
-        assert_near(left, right, "<u, J v> = <J^T u, v>", p.exact * max(1.0, scale if np.isfinite(scale) else 1.0))
+        assert_near(
+            left, right, "<u, J v> = <J^T u, v>", p.exact * max(1.0, scale if np.isfinite(scale) else 1.0)
+        )
         if len(point) > 1:
             _check_parts(p, point, dots, cts, pushed, pulled)
 
@@ -269,7 +279,9 @@ def second_order(p: Problem) -> None:
         assert_same(vjp(gradient, *point)[1](dots), forward_reverse, "reverse over reverse", 1e-10)
         assert_same(vjp(slope, *point)[1](cts), forward_reverse, "reverse over forward", 1e-10)
         curved = jvp(slope, point, dots)[1]
-        assert_near(inner_product(cts, curved), inner_product(forward_reverse, dots), "forward over forward", 1e-10)
+        assert_near(
+            inner_product(cts, curved), inner_product(forward_reverse, dots), "forward over forward", 1e-10
+        )
 
 
 def linear(p: Problem) -> None:
@@ -282,13 +294,19 @@ def linear(p: Problem) -> None:
         assert_same(mapping(*dots), pushed, "linearize")
         check_jaxpr(mapping.jaxpr)
         cts = random_like(pushed, p.rng)
-        assert_same(linear_transpose(mapping, *numbers(point))(cts), vjp(p.smooth, *point)[1](cts), "transpose of linearize")
+        assert_same(
+            linear_transpose(mapping, *numbers(point))(cts),
+            vjp(p.smooth, *point)[1](cts),
+            "transpose of linearize",
+        )
 
 
 def float32(p: Problem) -> None:
     """In single precision everything stays in it: values, tangents and cotangents."""
     with quiet():
-        low = Problem(Case(**{**vars(p.case), "args": tree_unflatten(p.tree, [_lower(x) for x in p.all_leaves])}))
+        low = Problem(
+            Case(**{**vars(p.case), "args": tree_unflatten(p.tree, [_lower(x) for x in p.all_leaves])})
+        )
         expected = low(*low.leaves)
         got = eval_jaxpr(make_jaxpr(low)(*low.leaves), *numbers(low.leaves))
         assert_same(got, expected, "value", 1e-5)
@@ -307,7 +325,7 @@ def _lower(x: Any) -> Any:
 
 
 def batching(p: Problem) -> None:
-    """vmap is a loop over rows, stacked: for every choice of mapped arguments, sizes 3 and 0, other axes; of jvp and vjp too."""
+    """vmap is a loop, stacked: for every choice of arguments, sizes 3 and 0, the last axis, derivatives."""
     with quiet():
         singles = numbers(p.leaves)
         for mapped in _choices(len(singles)):
@@ -323,11 +341,17 @@ def _choices(count: int) -> list[tuple[int, ...]]:
     return [mapped for size in sizes for mapped in combinations(range(count), size)]
 
 
-def _check_batch(p: Problem, singles: Sequence[Any], mapped: Sequence[int], size: int, axis: int, what: str) -> None:
+def _check_batch(
+    p: Problem, singles: Sequence[Any], mapped: Sequence[int], size: int, axis: int, what: str
+) -> None:
     rows = [[_vary(x, k) if i in mapped else x for i, x in enumerate(singles)] for k in range(size)]
     batched = list(singles)
     for i in mapped:
-        batched[i] = np.stack([row[i] for row in rows], axis=axis) if size else np.zeros((0, *singles[i].shape), singles[i].dtype)
+        batched[i] = (
+            np.stack([row[i] for row in rows], axis=axis)
+            if size
+            else np.zeros((0, *singles[i].shape), singles[i].dtype)
+        )
     got = vmap(p, in_axes=tuple(axis if i in mapped else None for i in range(len(singles))))(*batched)
     outs = [p(*row) for row in rows] or [p(*singles)]
     expected = [np.stack(column)[:size] for column in zip(*outs, strict=True)]
@@ -340,7 +364,9 @@ def _check_batched_derivatives(p: Problem) -> None:
     points = [[_vary(x, k) for x in numbers(p.point)] for k in range(2)]
     dots = [random_like(x, p.rng) for x in points]
     cts = [random_like(p.smooth(*x), p.rng) for x in points]
-    stacked, stacked_dots, stacked_cts = ([np.stack(c) for c in zip(*rows, strict=True)] for rows in (points, dots, cts))
+    stacked, stacked_dots, stacked_cts = (
+        [np.stack(c) for c in zip(*rows, strict=True)] for rows in (points, dots, cts)
+    )
     if not stacked_cts:
         return
 
@@ -357,7 +383,9 @@ def _check_batched_derivatives(p: Problem) -> None:
     # Cotangents alone in a batch are what jacrev asks for.
     got = vmap(pull, in_axes=(None, 0))(points[0], stacked_cts)
     rows = [pull(points[0], ct) for ct in cts]
-    assert_same(got, [np.stack(column) for column in zip(*rows, strict=True)], "vmap of vjp in the cotangent", 1e-11)
+    assert_same(
+        got, [np.stack(column) for column in zip(*rows, strict=True)], "vmap of vjp in the cotangent", 1e-11
+    )
 
 
 def _vary(x: Any, k: int) -> Any:

@@ -1,8 +1,8 @@
 """Words over the transforms, up to three letters, on functions chosen to confuse them.
 
-A letter turns a scalar function of a tree into another one, so letters compose to words. Each word is compared with its
-first letter's plain meaning (a central difference, a loop) of the word without that letter: by induction over the
-length every word is right. To add a transform, add a letter.
+A letter turns a scalar function of a tree into another one, so letters compose to words. Each word is
+compared with its first letter's plain meaning (a central difference, a loop) of the word without that
+letter: by induction over the length every word is right. To add a transform, add a letter.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autotrace import check_jaxpr, eval_jaxpr, grad, jacfwd, jacrev, jvp, linearize, make_jaxpr, value_and_grad, vjp, vmap
+from autotrace import (
+    check_jaxpr,
+    eval_jaxpr,
+    grad,
+    jacfwd,
+    jacrev,
+    jvp,
+    linearize,
+    make_jaxpr,
+    value_and_grad,
+    vjp,
+    vmap,
+)
 from autotrace.compile.simplify import simplify
 from autotrace.errors import ConcretizationTypeError
 from autotrace.test_util import numerical_jvp, random_like
@@ -59,11 +71,17 @@ def by_vmap(f: Function, direction: Any) -> Function:
 
 def by_loop(f: Function, direction: Any) -> Function:
     """The same sum, one after the other."""
-    return lambda x: sum(w * f(tree_map(lambda leaf: leaf * c if _moves(leaf) else leaf, x)) for c, w in zip(SCALES, WEIGHTS, strict=True))
+
+    def scaled(x: Any, c: float) -> Any:
+        return tree_map(lambda leaf: leaf * c if _moves(leaf) else leaf, x)
+
+    return lambda x: sum(w * f(scaled(x, c)) for c, w in zip(SCALES, WEIGHTS, strict=True))
 
 
 def _moves(leaf: Any) -> bool:
-    return not hasattr(leaf, "dtype") and isinstance(leaf, float) or hasattr(leaf, "dtype") and leaf.dtype.kind in "fc"
+    return (not hasattr(leaf, "dtype") and isinstance(leaf, float)) or (
+        hasattr(leaf, "dtype") and leaf.dtype.kind in "fc"
+    )
 
 
 LETTERS: dict[str, tuple[Callable[[Function, Any], Function], Callable[[Function, Any], Function]]] = {
@@ -156,7 +174,9 @@ def complex_inside(x: Any) -> Any:
 def shapes(x: Any) -> Any:
     y = np.stack([x, x * x], axis=1)
     z = np.broadcast_to(y[:, None, :], (4, 3, 2)).T
-    return np.sum(np.squeeze(z[1:, :, 1:2]) * np.sum(z, axis=(0, 1), keepdims=True)[0, 0, 1]) + np.sum(np.swapaxes(z, 0, 2)[..., 0])
+    return np.sum(np.squeeze(z[1:, :, 1:2]) * np.sum(z, axis=(0, 1), keepdims=True)[0, 0, 1]) + np.sum(
+        np.swapaxes(z, 0, 2)[..., 0]
+    )
 
 
 def constant(x: Any) -> Any:
@@ -172,7 +192,13 @@ FUNCTIONS: list[tuple[Function, Any]] = [
     (nested_scalar, 0.7),
     (mixed_dtypes, {"wide": VECTOR, "narrow": np.array([0.5, 1.0, -0.5, 0.25], np.float32)}),
     (integer_leaf, {"w": VECTOR, "n": 3}),
-    (layers, [Layer(np.array([[0.4, -0.2], [0.1, 0.9]]), np.array([0.1, 0.0])), Layer(np.array([[1.0, 0.3]]), 0.2)]),
+    (
+        layers,
+        [
+            Layer(np.array([[0.4, -0.2], [0.1, 0.9]]), np.array([0.1, 0.0])),
+            Layer(np.array([[1.0, 0.3]]), 0.2),
+        ],
+    ),
     (contractions, VECTOR),
     (choices, VECTOR),
     (scans, VECTOR),
@@ -213,12 +239,16 @@ def test_word(f: Function, x: Any, word: tuple[str, ...]) -> None:
     got = spelled(x)
     expected = LETTERS[word[0]][1](spell(word[1:], f, x), direction_of(word, x))(x)
     # Differences of a function that has single-precision arguments are no better than their steps.
-    np.testing.assert_allclose(got, expected, rtol=2e-3 if f in SINGLE else 1e-7, atol=2e-3 if f in SINGLE else 1e-7)
+    np.testing.assert_allclose(
+        got, expected, rtol=2e-3 if f in SINGLE else 1e-7, atol=2e-3 if f in SINGLE else 1e-7
+    )
     jaxpr = make_jaxpr(spelled)(x)
     check_jaxpr(jaxpr)
     for program in (jaxpr, simplify(jaxpr)):
         check_jaxpr(program)
-        np.testing.assert_allclose(eval_jaxpr(program, *map(np.asarray, tree_leaves(x)))[0], got, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(
+            eval_jaxpr(program, *map(np.asarray, tree_leaves(x)))[0], got, rtol=1e-12, atol=1e-12
+        )
 
 
 # -- closed forms --------------------------------------------------------------------------------------
@@ -238,7 +268,7 @@ def test_three_levels_close_over_each_other() -> None:
     def f(x: Any) -> Any:
         return grad(lambda y: grad(lambda z: x * y * y * z**3)(y) * x)(x)
 
-    # x * 3 y^2 y^2 x = 3 x^2 y^4; its derivative in y, with the y inside counted too, at y = x: 12 x^2 y^3 = 12 x^5.
+    # x * 3 y^2 y^2 x = 3 x^2 y^4; its derivative in y, with the y inside counted too, at y = x is 12 x^5.
     assert f(1.5) == pytest.approx(12 * 1.5**5)
     assert grad(f)(1.5) == pytest.approx(60 * 1.5**4)
     assert grad(grad(f))(1.5) == pytest.approx(240 * 1.5**3)
@@ -252,7 +282,9 @@ def test_high_derivatives(order: int) -> None:
     assert f(0.6) == pytest.approx(np.sin(0.6 + order * np.pi / 2), abs=1e-14)
 
 
-@pytest.mark.parametrize("word", list(product([grad, jacfwd, jacrev], repeat=3)), ids=lambda w: ".".join(t.__name__ for t in w))
+@pytest.mark.parametrize(
+    "word", list(product([grad, jacfwd, jacrev], repeat=3)), ids=lambda w: ".".join(t.__name__ for t in w)
+)
 def test_third_derivatives_in_every_mode(word: Any) -> None:
     f: Any = lambda x: np.exp(2 * x) * x  # noqa: E731
     for transform in word:
@@ -288,13 +320,19 @@ def test_vmap_of_vmap_in_every_pair_of_axes() -> None:
 
 def test_vmap_maps_arrays_and_their_indices() -> None:
     x, i = np.arange(12.0).reshape(3, 4), np.array([[0, 1], [3, 3], [2, -1]])
-    np.testing.assert_array_equal(vmap(lambda row, at: row[at])(x, i), [row[at] for row, at in zip(x, i, strict=True)])
-    np.testing.assert_array_equal(vmap(lambda row, at: row[at])(x, i[:, 0]), [row[at] for row, at in zip(x, i[:, 0], strict=True)])
+    np.testing.assert_array_equal(
+        vmap(lambda row, at: row[at])(x, i), [row[at] for row, at in zip(x, i, strict=True)]
+    )
+    np.testing.assert_array_equal(
+        vmap(lambda row, at: row[at])(x, i[:, 0]), [row[at] for row, at in zip(x, i[:, 0], strict=True)]
+    )
     np.testing.assert_array_equal(
         vmap(lambda at: vmap(lambda row: row[at])(x))(i), np.stack([x[:, at] for at in i])
     )
     slopes = vmap(grad(lambda row, at: np.sum(row[at] ** 2)))(x, i)
-    expected = np.stack([grad(lambda row, at=at: np.sum(row[at] ** 2))(row) for row, at in zip(x, i, strict=True)])
+    expected = np.stack(
+        [grad(lambda row, at=at: np.sum(row[at] ** 2))(row) for row, at in zip(x, i, strict=True)]
+    )
     np.testing.assert_array_equal(slopes, expected)
 
 
@@ -315,7 +353,9 @@ def test_per_example_gradients() -> None:
         return np.sum((np.tanh(w @ x) - y) ** 2)
 
     got = vmap(grad(loss), in_axes=(None, 0, 0))(w, xs, ys)
-    np.testing.assert_allclose(got, np.stack([grad(loss)(w, x, y) for x, y in zip(xs, ys, strict=True)]), rtol=1e-12)
+    np.testing.assert_allclose(
+        got, np.stack([grad(loss)(w, x, y) for x, y in zip(xs, ys, strict=True)]), rtol=1e-12
+    )
     total = grad(lambda w: np.sum(vmap(loss, in_axes=(None, 0, 0))(w, xs, ys)))(w)
     np.testing.assert_allclose(total, got.sum(axis=0), rtol=1e-12)
 

@@ -1,4 +1,4 @@
-"""Derivatives where the mathematics leaves a choice: kinks, ties, edges of domains, infinities. docs/conventions.md tells them."""
+"""Derivatives where the mathematics leaves a choice: kinks, ties, edges of domains, infinities."""
 
 import warnings
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Random programs: 20 to 60 operations on arrays of many shapes, values used again and again; every law holds on each.
+"""Random programs of 20 to 60 operations on arrays of many shapes; every law holds on each.
 
 A program is drawn from a seed, so that a failure can be run again: ``python -m pytest -k "laws and 17"``.
 """
@@ -23,17 +23,56 @@ LIMIT = 24
 """Elements of the largest array: larger ones are not made."""
 
 UNARY = [
-    np.sin, np.cos, np.tanh, np.arctan, np.negative, np.square, np.abs, np.arcsinh, np.expm1, lambda x: np.cbrt(x + 5.0),
-    lambda x: np.exp(-x * x), lambda x: np.log1p(x * x), lambda x: np.sqrt(x * x + 0.1), lambda x: 1.0 / (2.0 + np.sin(x)),
-    lambda x: x**2, lambda x: x**3 * 0.1, lambda x: (x + 4.0) ** 0.5, lambda x: 2 - x, lambda x: x * 3, lambda x: x + 0, lambda x: x * 1.0,
-    lambda x: np.clip(x, -0.8, 0.9), lambda x: np.maximum(x, 0.05), lambda x: np.where(x > 0.1, x, 0.3 * x * x), lambda x: x - np.floor(x),
-    lambda x: np.real(np.exp(1j * x)), lambda x: np.logaddexp(x, 0.5), lambda x: np.sign(x) * x, lambda x: x.astype(complex).real,
-    lambda x: -(-x), lambda x: x - x, lambda x: x / 1, lambda x: np.reciprocal(x * x + 1),
-]  # fmt: skip
+    np.sin,
+    np.cos,
+    np.tanh,
+    np.arctan,
+    np.negative,
+    np.square,
+    np.abs,
+    np.arcsinh,
+    np.expm1,
+    lambda x: np.cbrt(x + 5.0),
+    lambda x: np.exp(-x * x),
+    lambda x: np.log1p(x * x),
+    lambda x: np.sqrt(x * x + 0.1),
+    lambda x: 1.0 / (2.0 + np.sin(x)),
+    lambda x: x**2,
+    lambda x: x**3 * 0.1,
+    lambda x: (x + 4.0) ** 0.5,
+    lambda x: 2 - x,
+    lambda x: x * 3,
+    lambda x: x + 0,
+    lambda x: x * 1.0,
+    lambda x: np.clip(x, -0.8, 0.9),
+    lambda x: np.maximum(x, 0.05),
+    lambda x: np.where(x > 0.1, x, 0.3 * x * x),
+    lambda x: x - np.floor(x),
+    lambda x: np.real(np.exp(1j * x)),
+    lambda x: np.logaddexp(x, 0.5),
+    lambda x: np.sign(x) * x,
+    lambda x: x.astype(complex).real,
+    lambda x: -(0 - x),
+    lambda x: x - x,
+    lambda x: x / 1,
+    lambda x: np.reciprocal(x * x + 1),
+]
 BINARY = [
-    np.add, np.subtract, np.multiply, np.maximum, np.minimum, np.arctan2, lambda x, y: x / (1.5 + y * y), lambda x, y: np.where(x > y, x, y * 0.5),
-    lambda x, y: np.hypot(x, y + 3.0), lambda x, y: (x * x + 0.5) ** y, lambda x, y: x * y + y, lambda x, y: x * (y > 0.0), np.logaddexp, np.fmin,
-]  # fmt: skip
+    np.add,
+    np.subtract,
+    np.multiply,
+    np.maximum,
+    np.minimum,
+    np.arctan2,
+    lambda x, y: x / (1.5 + y * y),
+    lambda x, y: np.where(x > y, x, y * 0.5),
+    lambda x, y: np.hypot(x, y + 3.0),
+    lambda x, y: (x * x + 0.5) ** y,
+    lambda x, y: x * y + y,
+    lambda x, y: x * (y > 0.0),
+    np.logaddexp,
+    np.fmin,
+]
 
 
 def elementwise(rng: Draw, values: list[np.ndarray]) -> Step:
@@ -77,16 +116,24 @@ def rearrangement(rng: Draw, values: list[np.ndarray]) -> Step:
     return _pick(
         rng,
         [
-            lambda x: np.transpose(x, order), lambda x: np.reshape(x, shape), np.ravel, np.squeeze, lambda x: np.expand_dims(x, position),
-            lambda x: x.T, lambda x: x[...], lambda x: np.reshape(x, (-1, 1)),
+            lambda x: np.transpose(x, order),
+            lambda x: np.reshape(x, shape),
+            np.ravel,
+            np.squeeze,
+            lambda x: np.expand_dims(x, position),
+            lambda x: x.T,
+            lambda x: x[...],
+            lambda x: np.reshape(x, (-1, 1)),
         ],
-    ), (i,)  # fmt: skip
+    ), (i,)
 
 
 def broadcast(rng: Draw, values: list[np.ndarray]) -> Step | None:
     i = _any(rng, values)
     shape = (int(rng.integers(1, 4)), *[int(rng.integers(1, 4)) if n == 1 else n for n in values[i].shape])
-    return (lambda x: np.broadcast_to(x, shape), (i,)) if np.prod(shape) <= LIMIT and len(shape) <= 3 else None
+    return (
+        (lambda x: np.broadcast_to(x, shape), (i,)) if np.prod(shape) <= LIMIT and len(shape) <= 3 else None
+    )
 
 
 def selection(rng: Draw, values: list[np.ndarray]) -> Step | None:
@@ -100,10 +147,16 @@ def selection(rng: Draw, values: list[np.ndarray]) -> Step | None:
     return _pick(
         rng,
         [
-            lambda x: x[at], lambda x: x[start::step], lambda x: x[many], lambda x: x[..., :2], lambda x: x[::-1], lambda x: x[:, None] if x.ndim < 3 else x,
-            lambda x: x[mask] if mask.any() else x, lambda x: np.take(x, many, axis=0),
+            lambda x: x[at],
+            lambda x: x[start::step],
+            lambda x: x[many],
+            lambda x: x[..., :2],
+            lambda x: x[::-1],
+            lambda x: x[:, None] if x.ndim < 3 else x,
+            lambda x: x[mask] if mask.any() else x,
+            lambda x: np.take(x, many, axis=0),
         ],
-    ), (i,)  # fmt: skip
+    ), (i,)
 
 
 def joining(rng: Draw, values: list[np.ndarray]) -> Step | None:
@@ -111,7 +164,11 @@ def joining(rng: Draw, values: list[np.ndarray]) -> Step | None:
     alike = [k for k, v in enumerate(values) if v.shape == values[i].shape]
     j = int(_pick(rng, alike))
     if not values[i].ndim or values[i].size > LIMIT // 2:
-        return (lambda x, y: np.stack([x, y]), (i, j)) if values[i].ndim < 2 and values[i].size <= LIMIT // 2 else None
+        return (
+            (lambda x, y: np.stack([x, y]), (i, j))
+            if values[i].ndim < 2 and values[i].size <= LIMIT // 2
+            else None
+        )
     axis = int(rng.integers(0, values[i].ndim))
     return lambda x, y: np.concatenate([x, y, x], axis=axis)[: LIMIT // 4], (i, j)
 
@@ -120,15 +177,42 @@ def product(rng: Draw, values: list[np.ndarray]) -> Step | None:
     i, j = _any(rng, values), _any(rng, values)
     x, y = values[i], values[j]
     if x.ndim == y.ndim == 2 and x.shape[1] == y.shape[1]:
-        return _pick(rng, [lambda x, y: x @ y.T, lambda x, y: np.einsum("ij,kj->ki", x, y), lambda x, y: np.einsum("ij,kj->j", x, y)]), (i, j)
+        return _pick(
+            rng,
+            [
+                lambda x, y: x @ y.T,
+                lambda x, y: np.einsum("ij,kj->ki", x, y),
+                lambda x, y: np.einsum("ij,kj->j", x, y),
+            ],
+        ), (i, j)
     if x.ndim and y.ndim == 1 and x.shape[-1] == y.shape[0]:
-        return _pick(rng, [lambda x, y: x @ y, lambda x, y: np.einsum("...i,i->...", x, y), lambda x, y: np.tensordot(x, y, axes=([-1], [0]))]), (i, j)
+        return _pick(
+            rng,
+            [
+                lambda x, y: x @ y,
+                lambda x, y: np.einsum("...i,i->...", x, y),
+                lambda x, y: np.tensordot(x, y, axes=([-1], [0])),
+            ],
+        ), (i, j)
     if x.ndim == y.ndim == 1 and x.size * y.size <= LIMIT:
         return np.outer, (i, j)
     return None
 
 
-STEPS = [elementwise, elementwise, combination, combination, combination, reduction, scan, rearrangement, broadcast, selection, joining, product]
+STEPS = [
+    elementwise,
+    elementwise,
+    combination,
+    combination,
+    combination,
+    reduction,
+    scan,
+    rearrangement,
+    broadcast,
+    selection,
+    joining,
+    product,
+]
 
 
 def _pick(rng: Draw, options: list[Any]) -> Any:
@@ -202,7 +286,11 @@ def test_simplify_changes_no_value(seed: int) -> None:
         "jvp": make_jaxpr(lambda *x: jvp(program.scalar, x, tuple(dots)))(*args),
         "vjp": make_jaxpr(lambda *x: vjp(program.scalar, *x)[1](ct))(*args),
         "jvp of grad": make_jaxpr(lambda *x: jvp(grad(program.scalar), x, tuple(dots)))(*args),
-        "vmap": make_jaxpr(lambda *x: vmap(program.scalar, axis_size=2, in_axes=(0,) * len(x))(*[np.stack([a, a]) for a in x]))(*args),
+        "vmap": make_jaxpr(
+            lambda *x: vmap(program.scalar, axis_size=2, in_axes=(0,) * len(x))(
+                *[np.stack([a, a]) for a in x]
+            )
+        )(*args),
     }
     for name, jaxpr in written.items():
         expected = eval_jaxpr(jaxpr, *args)

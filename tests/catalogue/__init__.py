@@ -1,4 +1,4 @@
-"""The catalogue: every public differentiable function with sample inputs; ``tests/test_laws.py`` runs the laws on them.
+"""The catalogue: every public differentiable function with sample inputs, on which the laws are run.
 
 To add functions, write a module in this folder (it is found by itself) that binds ``CASES`` to a list::
 
@@ -12,24 +12,29 @@ To add functions, write a module in this folder (it is found by itself) that bin
         *cases(np.sign, [(normal(3),)], differentiable=False),
     ]
 
-What a row says. Its positional arguments may be arrays, numbers, and lists, tuples and dicts of them. Every **inexact**
-leaf (float or complex; ``np.ndarray``, ``np.float64``, ``1.5``) is traced, differentiated and batched, all in every
-combination. Every other leaf (integers, bools, strings, None) is passed as it is; name positions of integer arrays
-in ``traced=(1,)`` to have those traced and batched too (never differentiated). Keywords of ``row(...)`` are static:
-passed as they are, floats included. Functions must not depend on anything random and must not change their arguments.
+What a row says. Its positional arguments may be arrays, numbers, and lists, tuples and dicts of them.
+Every **inexact** leaf (float or complex; ``np.ndarray``, ``np.float64``, ``1.5``) is traced,
+differentiated and batched, all in every combination. Every other leaf (integers, bools, strings, None) is
+passed as it is; name positions of integer arrays in ``traced=(1,)`` to have those traced and batched too
+(never differentiated). Keywords of ``row(...)`` are static: passed as they are, floats included.
+Functions must not depend on anything random and must not change their arguments.
 
-What it must satisfy: see ``tests/test_laws.py``. Options of ``cases`` (and of ``Case``):
+What it must satisfy: see ``tests/laws.py``. Options of ``cases`` (and of ``Case``):
 
-- ``covers``: the NumPy (SciPy, autotrace) functions that the cases stand for, as objects; default: the function itself.
+- ``covers``: the NumPy (SciPy, autotrace) functions that the cases stand for, as objects; by default the
+  function.
 - ``differentiable=False``: returns what NumPy returns and carries zero derivative, which is a law too.
-- ``tolerance``: relative error allowed of numeric derivatives (default 1e-6); say in a comment why it is larger.
-- ``skip={"law": "reason"}``: a law that does not apply, and the reason, which may not be empty. The laws: ``value``, ``warnings``,
-  ``check``, ``numeric``, ``transpose``, ``second_order``, ``vmap``, ``linearize``, ``float32``. At a kink where central
-  differences mean nothing (a three-way tie), skip ``numeric``; the algebraic laws still run.
+- ``tolerance``: relative error allowed of numeric derivatives (default 1e-6); a comment says why it is
+  larger.
+- ``skip={"law": "reason"}``: a law that does not apply, and the reason, which may not be empty. The laws:
+  ``value``, ``warnings``, ``check``, ``numeric``, ``transpose``, ``second_order``, ``vmap``,
+  ``linearize``, ``float32``. At a kink where central differences mean nothing (a three-way tie), skip
+  ``numeric``; the algebraic laws still run.
 
-Keep it cheap: arrays of 0 to 6 elements. All float64 and complex128: the law ``float32`` casts the same row down by
-itself. Data come from ``normal``, ``uniform``, ``positive``, ``cnormal``, which are seeded by call site order, so a
-row never changes when another module does.
+Keep it cheap: arrays of 0 to 6 elements. All float64 and complex128: the law ``float32`` casts the same
+row down by itself. Data come from ``normal``, ``uniform``, ``positive``, ``cnormal``, seeded by the order
+of calls in a module, so a row never changes when another module does. The rows of a batch are the sample
+rolled and scaled a little.
 """
 
 from __future__ import annotations
@@ -109,7 +114,9 @@ def cases(
     made = []
     for index, given in enumerate(rows):
         given = given if isinstance(given, Row) else Row(given)
-        described = [_describe(x) for x in given.args] + [f"{k}={_describe(v)}" for k, v in given.kwargs.items()]
+        described = [_describe(x) for x in given.args] + [
+            f"{k}={_describe(v)}" for k, v in given.kwargs.items()
+        ]
         made.append(
             Case(
                 "-".join([name, str(index), *described]),
