@@ -13,7 +13,7 @@ import numpy as np
 
 from ..tracing import UNKNOWN, here, implements, peek
 from .arguments import Array, array
-from .quantiles import fractions, grouped, of_sorted, regrouped, spread_weights, weighted
+from .quantiles import fractions, grouped, of_sorted, regrouped, spread_weights, taken, weighted
 from .statistics import root
 
 __all__: list[str] = []
@@ -115,6 +115,12 @@ def nanmin(
     return _extremum(np.min, np.inf, a, axis, **_given(keepdims=keepdims, initial=initial, where=where))
 
 
+def _check_dtype(dtype: Any) -> None:
+    """Refuse integers, in which there is no NaN."""
+    if dtype is not None and np.dtype(dtype).kind not in "fc":
+        raise TypeError("If a is inexact, then dtype must be inexact")
+
+
 def _present(missing: Array, where: Any) -> Array:
     """Where an element counts."""
     return ~missing if where is _NONE or where is True else np.logical_and(~missing, array(where))
@@ -135,6 +141,7 @@ def nanmean(
     kwargs = _given(keepdims=keepdims)
     if missing is None:
         return np.mean(x, axis=axis, dtype=dtype, **kwargs, **_given(where=where))
+    _check_dtype(dtype)
     return np.mean(_filled(x, missing, 0), axis=axis, dtype=dtype, where=_present(missing, where), **kwargs)
 
 
@@ -157,6 +164,7 @@ def nanvar(
     more = _given(mean=mean, correction=correction)
     if missing is None:
         return np.var(x, axis=axis, dtype=dtype, ddof=ddof, **kwargs, **more, **_given(where=where))
+    _check_dtype(dtype)
     present = _present(missing, where)
     result = np.var(
         _filled(x, missing, 0), axis=axis, dtype=dtype, ddof=ddof, where=present, **kwargs, **more
@@ -197,11 +205,10 @@ def nanmedian(
         return np.median(x, axis=axis, **_given(keepdims=keepdims))
     rows, axes = grouped(x, axis)
     count = np.sum(~np.isnan(rows), axis=-1)
-    # The two middle places are one where the number is odd.
-    half = of_sorted(
-        np.sort(rows, axis=-1), np.asarray(0.5), np.zeros((), rows.dtype).real.dtype, "linear", count
-    )
-    return regrouped(_nan_of_none(half, count), axes, x.ndim, keepdims)
+    ordered = np.sort(rows, axis=-1)
+    low, high = taken(ordered, np.maximum(count - 1, 0) // 2), taken(ordered, count // 2)
+    middle = np.where(count % 2 == 1, low, (low + high) / 2)
+    return regrouped(_nan_of_none(middle, count), axes, x.ndim, keepdims)
 
 
 def _nan_of_none(result: Array, count: Array) -> Array:

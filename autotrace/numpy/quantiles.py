@@ -16,7 +16,7 @@ from ..primitives.indexing import gather
 from ..tracing import UNKNOWN, Tracer, here, implements, peek
 from .arguments import Array, array
 
-__all__ = ["fractions", "grouped", "of_sorted", "regrouped", "spread_weights", "weighted"]
+__all__ = ["fractions", "grouped", "of_sorted", "regrouped", "spread_weights", "taken", "weighted"]
 
 
 def grouped(a: Array, axis: Any) -> tuple[Array, tuple[int, ...]]:
@@ -185,7 +185,7 @@ def of_sorted(x: Array, q: Array, keep: np.dtype[Any] | None, method: str, lengt
     q = np.reshape(q, (*q.shape, *(1,) * (x.ndim - 1)))
     n = x.shape[-1] if length is None else length.astype(q.dtype)
     if method in _DISCRETE:
-        result = _taken(x, _DISCRETE[method](n, q))
+        result = taken(x, _DISCRETE[method](n, q))
     elif method in _CONTINUOUS:
         result = _interpolated(x, n, q, keep, method)
     else:
@@ -199,7 +199,7 @@ def of_sorted(x: Array, q: Array, keep: np.dtype[Any] | None, method: str, lengt
 def _interpolated(x: Array, n: Any, q: Array, keep: np.dtype[Any] | None, method: str) -> Array:
     place = _CONTINUOUS[method](n, q)
     if place.dtype.kind in "iu":
-        return _taken(x, place)
+        return taken(x, place)
     last = n - 1
     below = np.floor(place)
     part = place - below
@@ -212,12 +212,12 @@ def _interpolated(x: Array, n: Any, q: Array, keep: np.dtype[Any] | None, method
     part = part if keep is None else part.astype(keep)
     # Beyond the ends there is nothing to go to; there the end is taken, and its derivative in q is 0.
     high = np.where(place < 0, 0, high)
-    start, stop = _taken(x, low), _taken(x, high)
+    start, stop = taken(x, low), taken(x, high)
     step = stop - start
     return np.where(part >= 0.5, stop - step * (1 - part), start + step * part)
 
 
-def _taken(x: Array, places: Array) -> Array:
+def taken(x: Array, places: Array) -> Array:
     """The elements of the last axis at ``places``, whose axes in front are those of q."""
     rank = x.ndim - 1
     shape = (*places.shape[: places.ndim - rank], *x.shape[:-1])
@@ -264,7 +264,7 @@ def weighted(x: Array, q: Array, weights: Array, leave_out: bool = False) -> Arr
     # Elements without weight at the front are never chosen, for q = 0 neither.
     running = np.where(running == 0, -1, running)
     places = np.sum(running < np.reshape(q, (*q.shape, *(1,) * x.ndim)), axis=-1)
-    result = _taken(x, np.minimum(places, x.shape[-1] - 1))
+    result = taken(x, np.minimum(places, x.shape[-1] - 1))
     if leave_out or x.dtype.kind != "f":
         return result
     last = x[..., -1]

@@ -105,8 +105,8 @@ def var(
     if where is not True:
         # The mean of nothing is NaN: it must not reach the square.
         deviation = np.where(where, deviation, np.zeros((), deviation.dtype))
-    squares = np.real(deviation * np.conj(deviation)) if deviation.dtype.kind == "c" else np.square(deviation)
-    kept = working if working.kind != "c" else np.zeros((), working).real.dtype
+    squares = np.real(deviation * np.conj(deviation)) if a.dtype.kind == "c" else np.square(deviation)
+    kept = working if dtype is not None or a.dtype.kind != "c" else squares.dtype
     total = np.sum(squares, axis=axis, dtype=kept, keepdims=keepdims, where=where)
     result = _over(total, max(count - ddof, 0) if where is True else np.maximum(count - ddof, 0))
     return result.astype(a.dtype) if dtype is None and a.dtype == np.float16 else result
@@ -131,7 +131,9 @@ def std(
 
 
 def root(x: Array) -> Array:
-    """The square root, with derivative 0 at 0 and at NaN."""
+    """The square root in the dtype of ``x``, with derivative 0 at 0 and at NaN."""
+    if x.dtype.kind not in "fc":
+        return np.sqrt(x).astype(x.dtype)
     positive = x > 0
     return np.where(positive, np.sqrt(np.where(positive, x, np.ones((), x.dtype))), stop_gradient_leaf(x))
 

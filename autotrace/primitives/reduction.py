@@ -242,9 +242,13 @@ def _reduce(
     primitive: type[Reduction], a: Any, axis: Any, keepdims: Any, where: Any, initial: Any, neutral: Any, ufunc: Any
 ) -> Array:
     """Reduce with NumPy's keywords. ``neutral`` fills what ``where`` leaves out; None if there is none."""
+    initial = None if initial is np._NoValue else initial
+    if initial is not None:
+        initial = as_operand(initial)
+        initial = convert(initial, a.dtype) if hasattr(initial, "dtype") else np.asarray(initial, a.dtype)
     if where is not True and where is not np._NoValue:
         fill = neutral if neutral is not None else initial
-        if fill is None or fill is np._NoValue:
+        if fill is None:
             raise ValueError(
                 f"reduction operation '{ufunc.__name__}' does not have an identity, so to use a where mask one has "
                 "to specify 'initial'"
@@ -253,7 +257,7 @@ def _reduce(
         where = where if where.ndim == 0 or where.shape == a.shape else broadcast_to(where, a.shape)
         a = np.where(where, a, fill)
     axes = _axes(axis, a.ndim)
-    if neutral is None and initial in (None, np._NoValue) and any(a.shape[i] == 0 for i in axes):
+    if neutral is None and initial is None and any(a.shape[i] == 0 for i in axes):
         raise ValueError(
             f"zero-size array to reduction operation {ufunc.__name__} which has no identity; got {a.aval}{here()}. "
             "Give initial=."
@@ -263,9 +267,9 @@ def _reduce(
         result = broadcast_to(np.zeros((), a.dtype), shape) + as_operand(initial)
     else:
         result = bind(primitive(axes), a)
-        if initial is not None and initial is not np._NoValue:
+        if initial is not None:
             result = ufunc(result, initial)
-    if keepdims is True:
+    if keepdims and keepdims is not np._NoValue:
         result = result.reshape(tuple(1 if i in axes else n for i, n in enumerate(a.shape)))
     return result
 
@@ -334,7 +338,7 @@ def all_(a: Any, axis: Any = None, out: None = None, keepdims: Any = False, *, w
 def _argument(primitive: Any, a: Any, axis: Any, keepdims: Any) -> Array:
     a = as_operand(a)
     shape = a.shape
-    if axis is None:
+    if axis is None or (not shape and axis in (0, -1)):
         a, axis = a.reshape((a.size,)), 0
         kept = (1,) * len(shape)
     else:
@@ -343,7 +347,7 @@ def _argument(primitive: Any, a: Any, axis: Any, keepdims: Any) -> Array:
     if a.shape[axis] == 0:
         raise ValueError(f"attempt to get {primitive.name} of an empty sequence")
     result = bind(primitive(axis), a)
-    return result.reshape(kept) if keepdims is True else result
+    return result.reshape(kept) if keepdims and keepdims is not np._NoValue else result
 
 
 @implements(np.argmax)
@@ -360,8 +364,8 @@ def argmin(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False)
 
 def _scan(primitive: Any, a: Any, axis: Any, dtype: Any, ufunc: Any) -> Array:
     a = _accumulator(as_operand(a), dtype, ufunc)
-    if axis is None:
-        a, axis = a.reshape((a.size,)), 0
+    if axis is None or not a.ndim:
+        a, axis = a.reshape((a.size,)), 0 if axis is None else axis
     return bind(primitive(normalize_axis_index(axis, a.ndim)), a)
 
 
