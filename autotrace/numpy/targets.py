@@ -6,10 +6,16 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from ..tracing import FUNCTIONS, Tracer, full_name
+import numpy as np
+
+from ..tracing import FUNCTIONS, Tracer, full_name, here
 from .ufuncs import store
 
 __all__ = ["honour_out"]
+
+
+_BROADCASTING = {"np.clip", "clip", "np.fix", "np.isposinf", "np.isneginf"}
+"""Functions that are ufuncs at heart: their result is broadcast to a larger target."""
 
 
 def honour_out() -> None:
@@ -43,7 +49,14 @@ def _storing(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         if len(args) > last:
             out, args = args[last], (*args[:last], None, *args[last + 1 :])
         result = function(*args, **kwargs)
-        return result if out is None else store(name, out, result)
+        if out is None:
+            return result
+        if np.shape(out) != np.shape(result) and name not in _BROADCASTING:
+            raise ValueError(
+                f"{name}: output parameter has the wrong shape; got {np.shape(out)} for a result of "
+                f"{np.shape(result)}{here()}. Make it with the shape of the result."
+            )
+        return store(name, out, result)
 
     update_wrapper(stored, function)
     return stored

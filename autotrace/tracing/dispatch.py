@@ -48,7 +48,7 @@ _KEEP_PYTHON = (np.real, np.imag)
 
 VIEWS: set[Callable[..., Any]] = {
     np.array_split, np.astype, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.broadcast_to, np.diag,
-    np.diagonal, np.diff, np.dsplit, np.einsum, np.expand_dims, np.flip, np.fliplr, np.flipud, np.hsplit, np.imag, np.ix_, np.linalg.diagonal, np.linalg.matrix_power,
+    np.diagonal, np.diff, np.dsplit, np.einsum, np.expand_dims, np.flip, np.fliplr, np.flipud, np.histogram, np.hsplit, np.imag, np.ix_, np.linalg.diagonal, np.linalg.matrix_power,
     np.linalg.matrix_transpose, np.matrix_transpose, np.moveaxis, np.nan_to_num, np.permute_dims, np.polyder, np.polyint, np.ravel, np.real,
     np.real_if_close, np.reshape, np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes, np.transpose,
     np.trim_zeros, np.vsplit, np.lib.stride_tricks.sliding_window_view,
