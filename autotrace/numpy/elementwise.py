@@ -78,9 +78,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
     Steps shorter than ``discont`` stay. The multiples are constant, so the derivative is that of ``p``.
     """
     p = array(p)
-    before = (slice(None),) * normalize_axis_index(axis, p.ndim)
-    later, earlier, one = ((*before, part) for part in (slice(1, None), slice(None, -1), slice(0, 1)))
-    steps = p[later] - p[earlier]
+    first_of = (*(slice(None),) * normalize_axis_index(axis, p.ndim), slice(0, 1))
+    steps = np.diff(p, axis=axis)
     discont = period / 2 if discont is None else discont
     dtype = np.result_type(steps, period)
     if np.issubdtype(dtype, np.integer):
@@ -94,8 +93,8 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: Any = 2 * np.
     corrections = np.where(np.abs(steps) < discont, 0, wrapped - steps)
     if not p.size:
         return convert(p, dtype)
-    first = np.zeros(p[one].shape, dtype)
-    return p + np.concatenate([first, np.cumsum(corrections, axis=axis)], axis=axis)
+    first = np.zeros(p[first_of].shape, dtype)
+    return convert(p + np.concatenate([first, np.cumsum(corrections, axis=axis)], axis=axis), dtype)
 
 
 @implements(np.float_power)

@@ -43,14 +43,14 @@ def linspace(
         raise ValueError(f"Number of samples, {num}, must be non-negative.")
     ends = [operand(x) for x in (start, stop)]
     kind = np.result_type(*ends, 0.0)
-    start, stop = map(array, ends)
-    width = convert(stop, kind) - convert(start, kind)
+    start, stop = (convert(array(x), kind) for x in ends)
+    width = stop - start
     intervals = num - 1 if endpoint else num
     count = np.arange(num, dtype=kind).reshape((num, *(1,) * width.ndim))
     step = width / intervals if intervals > 0 else width * np.nan
     grid = count * (step if intervals > 0 else width) + start
     if endpoint and num > 1:
-        last = broadcast_to(convert(stop, kind), grid.shape[1:])
+        last = broadcast_to(stop, grid.shape[1:])
         grid = np.concatenate([grid[:-1], last[None]])
     grid = np.moveaxis(grid, 0, axis)
     if dtype is not None:

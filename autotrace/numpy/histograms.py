@@ -5,6 +5,7 @@ Derivatives flow through weights and edges; which bin an element falls in is pie
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -13,7 +14,7 @@ import numpy as np
 from ..ir import Primitive, ShapedArray
 from ..primitives.indexing import scatter_add
 from ..primitives.promotion import convert
-from ..tracing import Tracer, bind, here, implements, peek
+from ..tracing import Tracer, bind, implements, peek
 from .arguments import Array, array, integer
 
 __all__: list[str] = []
@@ -152,9 +153,8 @@ def histogram_bin_edges(a: Any, bins: Any = 10, range: Any = None, weights: Any 
 def _ravelled(a: Any, weights: Any) -> tuple[Array, Array]:
     a = array(a)
     if a.dtype == np.bool_:
-        raise TypeError(
-            f"histogram: bools must be converted first; got {a.shape}{here()}. Use a.astype(np.uint8)."
-        )
+        warnings.warn("Converting input from bool to uint8 for compatibility.", RuntimeWarning, stacklevel=4)
+        a = convert(a, np.dtype(np.uint8))
     if weights is None:
         return a.reshape((a.size,)), None
     weights = array(weights)

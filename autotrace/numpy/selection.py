@@ -95,7 +95,9 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
     y: Array = np.zeros(x.shape, x.dtype)
     for condition, piece in zip(conditions, funclist, strict=True):
         if not isinstance(piece, Callable):  # type: ignore[arg-type]
-            y = np.where(condition, convert(array(piece), x.dtype), y)
+            number = isinstance(piece, int | float | complex) and not isinstance(piece, np.generic)
+            constant = np.asarray(piece, x.dtype) if number else convert(array(piece), x.dtype)
+            y = np.where(condition, constant, y)
         elif x.size and _holds_somewhere(condition):
             flat, flags = x.reshape((x.size,)), condition.reshape((x.size,))
             inside = np.where(condition, x, stop_gradient_leaf(take(flat, np.argmax(flags))))
@@ -135,6 +137,8 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     np.float64(-1.0)
     """
     x, xp, fp = array(x), array(xp), array(fp)
+    if x.dtype.kind == "c" or xp.dtype.kind == "c":
+        raise TypeError("Cannot cast array data from complex to float64 according to the rule 'safe'")
     x, xp = (convert(v, np.dtype(np.float64)) for v in (x, xp))
     fp = convert(fp, np.dtype(np.complex128 if fp.dtype.kind == "c" else np.float64))
     if xp.ndim != 1 or fp.ndim != 1:
@@ -151,8 +155,10 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     start, value = take(xp, piece), take(fp, piece)
     if last:
         width = take(xp, piece + 1) - start
-        slope = (take(fp, piece + 1) - value) / np.where(width == 0, 1, width)
-        value = value + slope * (x - start)
+        rise = np.where(width == 0, 0, take(fp, piece + 1) - value)
+        slope = rise / np.where(width == 0, 1, width)
+        at_end = x == xp[last]
+        value = np.where(at_end, fp[last], value) + slope * (x - np.where(at_end, xp[last], start))
     else:
         value = value + 0 * x
     value = np.where(x < xp[0], fp[0] if left is None else left, value)
@@ -237,7 +243,7 @@ class RavelMultiIndex(_Positions):
 
 def _whole(x: Any, name: str) -> Array:
     x = array(x)
-    if x.dtype.kind not in "iu":
+    if x.dtype.kind not in "iub":
         raise TypeError(f"{name}: only int indices permitted; got {x.dtype}{here()}. Use x.astype(int).")
     return x
 

@@ -231,6 +231,8 @@ def _folded(ufunc: Ufunc, a: Array, axes: tuple[int, ...], dtype: Any, initial: 
     given = initial is not np._NoValue and initial is not None
     fill = initial if ufunc in (np.maximum, np.minimum, np.fmax, np.fmin) else ufunc.identity
     if mask is not None and fill is not None:
+        if a.dtype.kind == "u" and type(fill) is int:
+            fill = np.asarray(fill).astype(a.dtype)[()]  # -1 means all bits
         a, mask = np.where(mask, a, fill), None
     direct = _DIRECT.get(ufunc)
     if direct is not None and mask is None and all(a.shape[i] for i in axes):
@@ -246,7 +248,9 @@ def _folded(ufunc: Ufunc, a: Array, axes: tuple[int, ...], dtype: Any, initial: 
 
 
 def _operands(ufunc: Ufunc, rows: Array, dtype: Any) -> Array:
-    """Bring rows to the dtype in which they are folded: truths for logic."""
+    """Bring rows to the dtype in which they are folded: truths for logic; ldexp takes two kinds."""
+    if ufunc is np.ldexp:
+        return rows
     return np.not_equal(rows, 0) if ufunc in _LOGICAL else convert(rows, dtype)
 
 
@@ -261,7 +265,7 @@ def _fold(ufunc: Ufunc, rows: Array, mask: Any, dtype: np.dtype[Any], initial: A
         return halved if total is None else convert(ufunc(total, halved), dtype)
     for i in range(len(rows)):
         if total is None:
-            total = rows[i]
+            total = convert(rows[i], dtype)
         elif mask is None:
             total = convert(ufunc(total, rows[i]), dtype)
         else:
@@ -361,11 +365,15 @@ def _reduceat(ufunc: Ufunc, a: Any, indices: Any, axis: int = 0, dtype: Any = No
 # -- products of vectors -----------------------------------------------------------------------------
 
 
+def _conjugate(x: Array) -> Array:
+    return np.conj(x) if x.dtype.kind == "c" else x
+
+
 @implements(np.vecdot, np.linalg.vecdot)
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     """Return the inner products of vectors along ``axis``, the first conjugated; other axes broadcast."""
     x1, x2 = (np.moveaxis(array(x), axis, -1) for x in (x1, x2))
-    return np.einsum("...n,...n->...", np.conj(x1), x2)
+    return np.einsum("...n,...n->...", _conjugate(x1), x2)
 
 
 @implements(np.matvec)
@@ -377,7 +385,7 @@ def matvec(x1: Any, x2: Any, /) -> Array:
 @implements(np.vecmat)
 def vecmat(x1: Any, x2: Any, /) -> Array:
     """Return the conjugate of ``x1 : f[..., m]`` times ``x2 : f[..., m, n]``, stacks broadcast."""
-    return np.einsum("...m,...mn->...n", np.conj(array(x1)), array(x2))
+    return np.einsum("...m,...mn->...n", _conjugate(array(x1)), array(x2))
 
 
 UFUNC_METHODS.update(call=_call, reduce=_reduce, accumulate=_accumulate, outer=_outer, reduceat=_reduceat)

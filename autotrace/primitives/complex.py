@@ -131,6 +131,8 @@ def conj(x: Any) -> Array:
     """The complex conjugate; ``x`` itself if it is real."""
     if _is_complex(x):
         return bind(Conj(), x)
+    if x.dtype == np.bool_:
+        return convert(x, np.dtype(np.int8))  # the loop that NumPy runs
     return np.positive(x) if type(x) is Tracer and x.aval.weak_type else fresh(x)
 
 

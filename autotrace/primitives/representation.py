@@ -170,6 +170,7 @@ def round(a: Any, decimals: Any = 0) -> Array:
     """Return ``a`` rounded to ``decimals``, ties to even; piecewise constant, so the derivative is zero."""
     a = as_operand(a)
     if a.dtype.kind == "b":
+        np.round(np.zeros(0, bool), decimals)  # refuses decimals
         a = convert(a, np.dtype(np.float16))  # as NumPy, whose ufunc rint it is
     return apply_elementwise(Round(decimals.__index__()), (a,))
 
@@ -178,10 +179,10 @@ def round(a: Any, decimals: Any = 0) -> Array:
 def _python_round(x: Tracer, ndigits: Any = None) -> Any:
     """Answer ``round(x)`` with an integer, which is guarded, and ``round(x, n)`` with a traced number."""
     if ndigits is None:
-        return int(np.rint(x))
+        return int(np.rint(x))  # type: ignore[call-overload]
     if x.aval.weak_type and x.aval.inexact:
         return apply_elementwise(Round(ndigits.__index__()), (x,), keep_weak=True)
-    return round(x, ndigits)  # type: ignore[call-overload]
+    return round(x, ndigits)
 
 
 @implements(np.fix)
