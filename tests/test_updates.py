@@ -6,6 +6,7 @@ A seeded generator writes random programs of views, reads and writes; below it i
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -301,7 +302,7 @@ def rank_zero(x: Any) -> Any:
 def rows_in_a_list(x: Any) -> Any:
     y = x.copy()
     rows = list(y)
-    for upper, lower in zip(rows, rows[1:]):
+    for upper, lower in pairwise(rows):
         lower -= upper * lower[0]
     y[1] = rows[0] * 2.0
     return np.stack(rows) + y
@@ -349,10 +350,20 @@ def buffers(x: Any) -> Any:
 
 @pytest.mark.parametrize(
     "function",
-    [transposed_result_reshaped, raveled, copies, views, rank_zero, rows_in_a_list, gauss, readonly_views_follow,
-     out_and_where, buffers],
+    [
+        transposed_result_reshaped,
+        raveled,
+        copies,
+        views,
+        rank_zero,
+        rows_in_a_list,
+        gauss,
+        readonly_views_follow,
+        out_and_where,
+        buffers,
+    ],
     ids=lambda f: f.__name__,
-)  # fmt: skip
+)
 def test_equals_numpy(function: Callable[..., Any]) -> None:
     same(function, A)
     jacobian = at.jacfwd(function)(A)

@@ -30,9 +30,10 @@ def overwrite(x: Tracer, value: Array, what: str, casting: Any = "same_kind", na
     """
     check_writable(x, what)
     if not np.can_cast(value.dtype, x.dtype, casting):
+        output = f"ufunc {name!r} output" if name else "output"
         raise TypeError(
-            f"Cannot cast {f'ufunc {name!r} ' if name else ''}output from {value.dtype!r} to "
-            f"{x.dtype!r} with casting rule {casting!r}{here()}. Convert the array first: x = x.astype({value.dtype.name!r})."
+            f"Cannot cast {output} from {value.dtype!r} to {x.dtype!r} with casting rule {casting!r}"
+            f"{here()}. Convert the array first: x = x.astype({value.dtype.name!r})."
         )
     if value.shape != x.shape and np.broadcast_shapes(value.shape, x.shape) != x.shape:
         raise ValueError(
