@@ -1,4 +1,6 @@
-"""SciPy's array-agnostic functions, unchanged, on traced arrays: they compute with the namespace of their argument."""
+"""SciPy's array-agnostic functions, unchanged, on traced arrays: they compute with the namespace of their
+argument.
+"""
 
 import json
 import os
@@ -90,10 +92,16 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def found():
-    """The derivative of each function, and its difference quotient, in a process with SciPy's array API switched on."""
+    """The derivative of each function, and its difference quotient, in a process with SciPy's array API
+    switched on.
+    """
     environment = {**os.environ, "SCIPY_ARRAY_API": "1"}  # SciPy reads it when it is imported
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], input=json.dumps(FUNCTIONS), capture_output=True, text=True, env=environment
+        [sys.executable, "-c", PROGRAM],
+        input=json.dumps(FUNCTIONS),
+        capture_output=True,
+        text=True,
+        env=environment,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -119,14 +127,18 @@ def traced(function):
 def test_the_namespace_of_a_traced_array():
     assert traced(lambda x: x.__array_namespace__()) is anp
     assert traced(lambda x: x.__array_namespace__(api_version="2023.12")) is anp
-    with pytest.raises(ValueError, match=r"^__array_namespace__: api_version must be one of .*; got '1999.1' at "):
+    with pytest.raises(
+        ValueError, match=r"^__array_namespace__: api_version must be one of .*; got '1999.1' at "
+    ):
         traced(lambda x: x.__array_namespace__(api_version="1999.1"))
 
 
 def test_there_is_one_device():
     assert traced(lambda x: x.device) == "cpu"
     assert traced(lambda x: x.to_device("cpu") is x)
-    with pytest.raises(ValueError, match=r"^to_device: the device must be 'cpu', without a stream; got 'gpu' and None at "):
+    with pytest.raises(
+        ValueError, match=r"^to_device: the device must be 'cpu', without a stream; got 'gpu' and None at "
+    ):
         traced(lambda x: x.to_device("gpu"))
 
 
@@ -138,18 +150,25 @@ def test_inspection():
     assert traced(lambda x: anp.finfo(x.dtype).bits) == 64
 
 
-NAMES = """
-abs acos acosh add all any arange argmax argmin argsort asarray asin asinh astype atan atan2 atanh bitwise_and
-bitwise_invert bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor bool broadcast_arrays broadcast_to can_cast ceil clip
-complex128 complex64 concat conj copysign cos cosh count_nonzero cumulative_prod cumulative_sum diff divide e empty empty_like equal
-exp expand_dims expm1 eye finfo flip float32 float64 floor floor_divide from_dlpack full full_like greater greater_equal hypot iinfo
-imag inf int16 int32 int64 int8 isdtype isfinite isinf isnan less less_equal linspace log log10 log1p log2 logaddexp logical_and
-logical_not logical_or logical_xor matmul matrix_transpose max maximum mean meshgrid min minimum moveaxis multiply nan negative
-newaxis nextafter nonzero not_equal ones ones_like permute_dims pi positive pow prod real reciprocal remainder repeat reshape
-result_type roll round searchsorted sign signbit sin sinh sort sqrt square squeeze stack std subtract sum take take_along_axis tan
-tanh tensordot tile tril triu trunc uint16 uint32 uint64 uint8 unique_all unique_counts unique_inverse unique_values unstack var
-vecdot where zeros zeros_like
-""".split()
+NAMES = [
+    "abs", "acos", "acosh", "add", "all", "any", "arange", "argmax", "argmin", "argsort", "asarray", "asin",
+    "asinh", "astype", "atan", "atan2", "atanh", "bitwise_and", "bitwise_invert", "bitwise_left_shift",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bool", "broadcast_arrays", "broadcast_to",
+    "can_cast", "ceil", "clip", "complex128", "complex64", "concat", "conj", "copysign", "cos", "cosh",
+    "count_nonzero", "cumulative_prod", "cumulative_sum", "diff", "divide", "e", "empty", "empty_like",
+    "equal", "exp", "expand_dims", "expm1", "eye", "finfo", "flip", "float32", "float64", "floor",
+    "floor_divide", "from_dlpack", "full", "full_like", "greater", "greater_equal", "hypot", "iinfo",
+    "imag", "inf", "int16", "int32", "int64", "int8", "isdtype", "isfinite", "isinf", "isnan", "less",
+    "less_equal", "linspace", "log", "log10", "log1p", "log2", "logaddexp", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "matmul", "matrix_transpose", "max", "maximum", "mean", "meshgrid", "min",
+    "minimum", "moveaxis", "multiply", "nan", "negative", "newaxis", "nextafter", "nonzero", "not_equal",
+    "ones", "ones_like", "permute_dims", "pi", "positive", "pow", "prod", "real", "reciprocal", "remainder",
+    "repeat", "reshape", "result_type", "roll", "round", "searchsorted", "sign", "signbit", "sin", "sinh",
+    "sort", "sqrt", "square", "squeeze", "stack", "std", "subtract", "sum", "take", "take_along_axis",
+    "tan", "tanh", "tensordot", "tile", "tril", "triu", "trunc", "uint16", "uint32", "uint64", "uint8",
+    "unique_all", "unique_counts", "unique_inverse", "unique_values", "unstack", "var", "vecdot", "where",
+    "zeros", "zeros_like",
+]  # fmt: skip
 
 
 def test_the_namespace_has_the_names_of_the_standard():

@@ -1,4 +1,6 @@
-"""SciPy's functions on traced values, beyond the laws: how they are reached, what is refused, edges, and SciPy as the oracle."""
+"""SciPy's functions on traced values, beyond the laws: how they are reached, what is refused, edges, and
+SciPy as the oracle.
+"""
 
 import subprocess
 import sys
@@ -10,22 +12,24 @@ from autotrace import grad, jacfwd, jacrev, make_jaxpr, vmap
 from autotrace.errors import MissingRuleError, TracerArrayConversionError, UnsupportedError
 from tests.catalogue import scipy_linalg, scipy_signal, scipy_special, scipy_stats
 
-scipy = pytest.importorskip("scipy", reason="SciPy is an optional partner: pip install 'autotrace-ad[interop]'")
+pytest.importorskip("scipy", reason="SciPy is an optional partner: pip install 'autotrace-ad[interop]'")
 
-import scipy.linalg  # noqa: E402
-import scipy.signal  # noqa: E402
-import scipy.special  # noqa: E402
-import scipy.stats  # noqa: E402
+import scipy.linalg
+import scipy.signal
+import scipy.special
+import scipy.stats
 
-import autotrace.scipy.linalg as asl  # noqa: E402
-import autotrace.scipy.signal as asg  # noqa: E402
-import autotrace.scipy.special as asp  # noqa: E402
-import autotrace.scipy.stats as ass  # noqa: E402
+import autotrace.scipy.linalg as asl
+import autotrace.scipy.signal as asg
+import autotrace.scipy.special as asp
+import autotrace.scipy.stats as ass
 
 
 def run(code: str, **environment: str) -> str:
     """What ``code`` prints in a fresh interpreter."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment or None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment or None
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -56,7 +60,8 @@ except ImportError as error:
     print(error)
 """
     assert run(code) == (
-        "autotrace.scipy: SciPy must be installed; it was not found. Install it: pip install 'autotrace-ad[interop]'."
+        "autotrace.scipy: SciPy must be installed; it was not found. Install it: pip install "
+        "'autotrace-ad[interop]'."
     )
 
 
@@ -91,7 +96,10 @@ ORDERS = {
 @pytest.mark.parametrize("transform", [jacfwd, jacrev])
 def test_a_derivative_that_is_not_offered_is_an_error(name, transform):
     function, args, position, argument = ORDERS[name]
-    with pytest.raises(MissingRuleError, match=rf"^{name}: has no derivative in {argument} here.* at .*\. Keep {argument} constant"):
+    with pytest.raises(
+        MissingRuleError,
+        match=rf"^{name}: has no derivative in {argument} here.* at .*\. Keep {argument} constant",
+    ):
         transform(function, argnums=position)(*args)
 
 
@@ -111,7 +119,9 @@ def test_functions_of_scipy_that_convert_to_arrays_name_the_cure(call, name):
     message = str(caught.value)
     assert message.startswith(name)
     assert f" at {__file__}:" in message
-    assert message.endswith("Call it from autotrace.scipy, or set SCIPY_ARRAY_API=1 before SciPy is imported.")
+    assert message.endswith(
+        "Call it from autotrace.scipy, or set SCIPY_ARRAY_API=1 before SciPy is imported."
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,14 +139,18 @@ def test_keywords_without_a_derivative_are_refused(call, keyword):
 
 
 def test_distributions_refuse_parameters_that_do_not_fit():
-    with pytest.raises(TypeError, match=r"^gamma: parameters must be a, loc, scale; got 0 by position and none by name"):
+    with pytest.raises(
+        TypeError, match=r"^gamma: parameters must be a, loc, scale; got 0 by position and none by name"
+    ):
         ass.gamma.logpdf(1.0)
     with pytest.raises(TypeError, match=r"^norm: .* got 1 by position and loc by name"):
         ass.norm.logpdf(1.0, 2.0, loc=3.0)
 
 
 def test_a_real_matrix_without_a_real_root_is_an_error():
-    with pytest.raises(ValueError, match=r"^sqrtm: of a real matrix the result must be real.*a\.astype\(complex\)\."):
+    with pytest.raises(
+        ValueError, match=r"^sqrtm: of a real matrix the result must be real.*a\.astype\(complex\)\."
+    ):
         grad(lambda t: asl.sqrtm(t * np.diag([1.0, -1.0]))[0, 0])(1.0)
 
 
@@ -175,7 +189,9 @@ def test_high_orders_of_the_matrix_exponential():
         return asl.expm(a * t)[0, 1]
 
     fourth = grad(grad(grad(grad(f))))(0.7)
-    assert fourth == pytest.approx((np.linalg.matrix_power(a, 4) @ scipy.linalg.expm(0.7 * a))[0, 1], rel=1e-9)
+    assert fourth == pytest.approx(
+        (np.linalg.matrix_power(a, 4) @ scipy.linalg.expm(0.7 * a))[0, 1], rel=1e-9
+    )
 
 
 # -- SciPy as the oracle: values, edges of supports and keywords -------------------------------------
@@ -183,9 +199,19 @@ def test_high_orders_of_the_matrix_exponential():
 X = np.array([-1.5, -0.2, 0.0, 0.3, 0.9, 1.0, 2.0, 5.0, np.inf, -np.inf, np.nan])
 Q = np.array([-0.1, 0.0, 0.2, 0.7, 1.0, 1.5])
 CONTINUOUS = {
-    "norm": (), "t": (2.5,), "gamma": (1.7,), "chi2": (3.0,), "beta": (2.0, 1.0), "expon": (), "uniform": (), "laplace": (),
-    "logistic": (), "cauchy": (), "pareto": (1.5,), "lognorm": (0.7,),
-}  # fmt: skip
+    "norm": (),
+    "t": (2.5,),
+    "gamma": (1.7,),
+    "chi2": (3.0,),
+    "beta": (2.0, 1.0),
+    "expon": (),
+    "uniform": (),
+    "laplace": (),
+    "logistic": (),
+    "cauchy": (),
+    "pareto": (1.5,),
+    "lognorm": (0.7,),
+}
 DISCRETE = {"poisson": (1.3,), "bernoulli": (0.3,), "binom": (6, 0.4), "geom": (0.3,)}
 
 
@@ -217,10 +243,16 @@ COV = np.array([[2.0, 0.5], [0.5, 1.0]])
 @pytest.mark.parametrize(
     "args",
     [
-        (np.ones(2), np.zeros(2), COV), (np.ones((3, 2)), np.zeros(2), COV), (1.0,), (np.ones(3),), (np.ones(3), 1.0, 2.0),
-        (np.ones(2), np.ones(2), [1.0, 2.0]), (np.ones((2, 3, 2)), None, COV), (np.ones(2), [0.0, 0.0]),
+        (np.ones(2), np.zeros(2), COV),
+        (np.ones((3, 2)), np.zeros(2), COV),
+        (1.0,),
+        (np.ones(3),),
+        (np.ones(3), 1.0, 2.0),
+        (np.ones(2), np.ones(2), [1.0, 2.0]),
+        (np.ones((2, 3, 2)), None, COV),
+        (np.ones(2), [0.0, 0.0]),
     ],
-)  # fmt: skip
+)
 def test_multivariate_normal_agrees_with_scipy(args):
     expected = scipy.stats.multivariate_normal.logpdf(*args)
     got = ass.multivariate_normal.logpdf(*args)
@@ -236,19 +268,50 @@ A = np.array([[0.1, 0.6, -1.2], [0.9, -0.5, 0.3], [0.4, 1.3, 0.7]])
 S = A @ A.T + np.eye(3)
 B = np.array([[1.0, 2.0], [0.5, -1.0], [0.3, 0.8]])
 LINALG = [
-    ("solve", (A, B), {}), ("solve", (S, B), {"assume_a": "pos"}), ("inv", (A,), {}), ("lu", (A,), {}), ("lu", (B,), {}),
-    ("lu", (B.T,), {}), ("lu", (A,), {"permute_l": True}), ("lu", (A,), {"p_indices": True}), ("lu_factor", (A,), {}),
-    ("lu_factor", (B,), {}), ("cholesky", (S,), {}), ("qr", (A,), {}), ("qr", (B,), {"mode": "r"}), ("eigvalsh", (A, S), {}),
-    ("qr", (B,), {"mode": "economic"}), ("eigvalsh", (A,), {"lower": False}), ("eigvalsh", (A, S), {"type": 3}),
-    ("svdvals", (B,), {}), ("expm", (A,), {}), ("sqrtm", (S,), {}), ("logm", (S,), {}), ("cosm", (A,), {}), ("sinm", (A,), {}),
-    ("expm_frechet", (A, S), {}), ("block_diag", (A, B), {}), ("block_diag", ([1, 2], 3), {}), ("toeplitz", (A[0],), {}),
-    ("toeplitz", (A[0], B[:, 0]), {}), ("hankel", (A[0], B[:, 1]), {}), ("circulant", (A[0],), {}), ("pinv", (B,), {}),
-    ("solve_sylvester", (A, S, A), {}), ("solve_triangular", (A, B), {"trans": 1}), ("det", (A,), {}), ("norm", (A,), {}),
-    ("lu_solve", (scipy.linalg.lu_factor(A), B), {"trans": 1}), ("coshm", (A,), {}), ("sinhm", (A,), {}),
-]  # fmt: skip
+    ("solve", (A, B), {}),
+    ("solve", (S, B), {"assume_a": "pos"}),
+    ("inv", (A,), {}),
+    ("lu", (A,), {}),
+    ("lu", (B,), {}),
+    ("lu", (B.T,), {}),
+    ("lu", (A,), {"permute_l": True}),
+    ("lu", (A,), {"p_indices": True}),
+    ("lu_factor", (A,), {}),
+    ("lu_factor", (B,), {}),
+    ("cholesky", (S,), {}),
+    ("qr", (A,), {}),
+    ("qr", (B,), {"mode": "r"}),
+    ("eigvalsh", (A, S), {}),
+    ("qr", (B,), {"mode": "economic"}),
+    ("eigvalsh", (A,), {"lower": False}),
+    ("eigvalsh", (A, S), {"type": 3}),
+    ("svdvals", (B,), {}),
+    ("expm", (A,), {}),
+    ("sqrtm", (S,), {}),
+    ("logm", (S,), {}),
+    ("cosm", (A,), {}),
+    ("sinm", (A,), {}),
+    ("expm_frechet", (A, S), {}),
+    ("block_diag", (A, B), {}),
+    ("block_diag", ([1, 2], 3), {}),
+    ("toeplitz", (A[0],), {}),
+    ("toeplitz", (A[0], B[:, 0]), {}),
+    ("hankel", (A[0], B[:, 1]), {}),
+    ("circulant", (A[0],), {}),
+    ("pinv", (B,), {}),
+    ("solve_sylvester", (A, S, A), {}),
+    ("solve_triangular", (A, B), {"trans": 1}),
+    ("det", (A,), {}),
+    ("norm", (A,), {}),
+    ("lu_solve", (scipy.linalg.lu_factor(A), B), {"trans": 1}),
+    ("coshm", (A,), {}),
+    ("sinhm", (A,), {}),
+]
 
 
-@pytest.mark.parametrize(("name", "args", "kwargs"), LINALG, ids=[f"{name}-{kwargs}" for name, _, kwargs in LINALG])
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs"), LINALG, ids=[f"{name}-{kwargs}" for name, _, kwargs in LINALG]
+)
 def test_linear_algebra_agrees_with_scipy(name, args, kwargs):
     expected, got = (getattr(module, name)(*args, **kwargs) for module in (scipy.linalg, asl))
     expected, got = (x if isinstance(x, tuple) else (x,) for x in (expected, got))

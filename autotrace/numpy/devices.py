@@ -1,4 +1,6 @@
-"""What the Python array API standard asks of an array beyond NumPy's own methods: there is one device, the CPU."""
+"""What the Python array API standard asks of an array beyond NumPy's own methods: there is one device, the
+CPU.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +27,7 @@ def to_device(x: Tracer, device: Any, /, *, stream: Any = None) -> Tracer:
     """
     if device != "cpu" or stream is not None:
         raise ValueError(
-            f"to_device: the device must be 'cpu', without a stream; got {device!r} and {stream!r}{here()}. Leave the call out."
+            f"to_device: the device must be 'cpu', without a stream; got {device!r} and "
+            f"{stream!r}{here()}. Leave the call out."
         )
     return x

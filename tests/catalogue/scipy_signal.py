@@ -12,16 +12,34 @@ def build() -> list[Case]:
     """All rows."""
     made = []
     for function in (asg.convolve, asg.correlate):
-        made += cases(function, [
-            (normal(4), normal(3)), row(normal(4), normal(2), mode="same"), row(normal(4), normal(2), mode="valid"),
-            row(normal(2), normal(4), mode="valid"), (normal(3, 2), normal(2, 2)), row(normal(3, 3), normal(2, 2), mode="valid"),
-            row(normal(3, 2), normal(2, 2), mode="same", method="direct"), row(normal(4), normal(3), method="fft"),
-            (cnormal(3), cnormal(2)), (normal(3), cnormal(2)), row(cnormal(2), cnormal(3), mode="valid"), (normal(), normal()),
-        ])  # fmt: skip
-    made += cases(asg.fftconvolve, [
-        (normal(4), normal(3)), row(normal(2, 4), normal(2, 3), axes=1), row(normal(1, 4), normal(2, 3), axes=(1,), mode="same"),
-        row(normal(3, 2), normal(2, 3), mode="full"), row(normal(4, 2), normal(3, 2), axes=0, mode="valid"), (cnormal(3), normal(2)),
-    ])  # fmt: skip
+        made += cases(
+            function,
+            [
+                (normal(4), normal(3)),
+                row(normal(4), normal(2), mode="same"),
+                row(normal(4), normal(2), mode="valid"),
+                row(normal(2), normal(4), mode="valid"),
+                (normal(3, 2), normal(2, 2)),
+                row(normal(3, 3), normal(2, 2), mode="valid"),
+                row(normal(3, 2), normal(2, 2), mode="same", method="direct"),
+                row(normal(4), normal(3), method="fft"),
+                (cnormal(3), cnormal(2)),
+                (normal(3), cnormal(2)),
+                row(cnormal(2), cnormal(3), mode="valid"),
+                (normal(), normal()),
+            ],
+        )
+    made += cases(
+        asg.fftconvolve,
+        [
+            (normal(4), normal(3)),
+            row(normal(2, 4), normal(2, 3), axes=1),
+            row(normal(1, 4), normal(2, 3), axes=(1,), mode="same"),
+            row(normal(3, 2), normal(2, 3), mode="full"),
+            row(normal(4, 2), normal(3, 2), axes=0, mode="valid"),
+            (cnormal(3), normal(2)),
+        ],
+    )
     return made
 
 

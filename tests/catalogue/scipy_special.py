@@ -16,17 +16,27 @@ try:
 except ImportError:
     sc = None
 
-SKIP_NUMERIC = {"numeric": "infinite or one-sided at an edge", "second_order": "infinite or one-sided at an edge",
-                "transpose": "infinite derivatives: their products have no one value",
-                "linearize": "infinite derivatives: their products have no one value"}  # fmt: skip
+SKIP_NUMERIC = {
+    "numeric": "infinite or one-sided at an edge",
+    "second_order": "infinite or one-sided at an edge",
+    "transpose": "infinite derivatives: their products have no one value",
+    "linearize": "infinite derivatives: their products have no one value",
+}
 
 
-def unary(function: Any, low: float, high: float, *, name: str | None = None, z: float = 0.0, **options: Any) -> list[Case]:
+def unary(
+    function: Any, low: float, high: float, *, name: str | None = None, z: float = 0.0, **options: Any
+) -> list[Case]:
     """A function smooth on (low, high); with ``z``, also on complex numbers with imaginary parts up to it."""
     name = name or function.__name__
     made = cases(
         function,
-        [(uniform(low, high, 3),), (uniform(low, high, 2, 2),), (uniform(low, high),), (uniform(low, high, 0),)],
+        [
+            (uniform(low, high, 3),),
+            (uniform(low, high, 2, 2),),
+            (uniform(low, high),),
+            (uniform(low, high, 0),),
+        ],
         name=name,
         **options,
     )
@@ -48,7 +58,9 @@ def binary(function: Any, x: tuple[float, float], y: tuple[float, float], **opti
     return cases(function, rows, **options)
 
 
-def of_order(function: Any, orders: list[Any], low: float, high: float, z: float = 0.0, **options: Any) -> list[Case]:
+def of_order(
+    function: Any, orders: list[Any], low: float, high: float, z: float = 0.0, **options: Any
+) -> list[Case]:
     """A function of an order that carries no derivative, and an argument."""
 
     def at(x: Any, order: Any) -> Any:
@@ -57,8 +69,11 @@ def of_order(function: Any, orders: list[Any], low: float, high: float, z: float
     rows = [row(uniform(low, high, 3), order=order) for order in orders]
     rows += [row(uniform(low, high), order=orders[0]), row(uniform(low, high, 0), order=orders[0])]
     if z:
-        rows += [row(uniform(low, high, 2) + 1j * uniform(0.1 * z, z, 2), order=order)
-                 for order in orders if np.ndim(order) == 0]
+        rows += [
+            row(uniform(low, high, 2) + 1j * uniform(0.1 * z, z, 2), order=order)
+            for order in orders
+            if np.ndim(order) == 0
+        ]
     return cases(at, rows, name=function.__name__, covers=(function,), **options)
 
 
@@ -75,16 +90,26 @@ def gammas() -> list[Case]:
 
     return [
         *unary(sc.gamma, 0.5, 4),
-        *cases(sc.gamma, [(uniform(0.5, 4, 3) + 0.3j,)], name="gamma_complex",
-               skip={"second_order": "the derivative of psi is offered for real arguments"}),
+        *cases(
+            sc.gamma,
+            [(uniform(0.5, 4, 3) + 0.3j,)],
+            name="gamma_complex",
+            skip={"second_order": "the derivative of psi is offered for real arguments"},
+        ),
         *unary(sc.gamma, -0.8, -0.2, name="gamma_negative"),
         *unary(sc.gammaln, 0.5, 4),
         *unary(sc.gammaln, -0.8, -0.2, name="gammaln_negative"),
         *unary(sc.loggamma, 0.5, 4),
         *unary(sc.rgamma, 0.5, 4),
-        *cases(sc.rgamma, [(np.array([0.0, -1.0, -2.0, -0.3]),)], name="rgamma_poles",
-               skip={"second_order": "the second derivative at a pole of gamma is NaN: it is not offered",
-                     "vmap": "batches move poles"}),
+        *cases(
+            sc.rgamma,
+            [(np.array([0.0, -1.0, -2.0, -0.3]),)],
+            name="rgamma_poles",
+            skip={
+                "second_order": "the second derivative at a pole of gamma is NaN: it is not offered",
+                "vmap": "batches move poles",
+            },
+        ),
         *cases(sc.gammasgn, [(np.array([0.5, -0.5, -1.5]),)], differentiable=False),
         *unary(sc.psi, 0.5, 4),
         *unary(sc.psi, -1.8, -1.2, name="psi_negative"),
@@ -100,11 +125,17 @@ def gammas() -> list[Case]:
         *of_order(sc.gammaincc, [0.5, 1.0, 2.5], 0.5, 4),
         *of_order(sc.gammaincinv, [0.5, 2.5], 0.1, 0.9),
         *of_order(sc.gammainccinv, [0.5, 2.5], 0.1, 0.9),
-        *[case for function in (sc.betainc, sc.betaincc, sc.betaincinv) for case in cases(
-            lambda x, a, b, function=function: function(a, b, x),
-            [row(uniform(0.1, 0.9, 3), a=a, b=b) for a, b in ((0.5, 0.5), (2.0, 1.0), (1.0, 3.5))],
-            name=function.__name__, covers=(function,))],
-    ]  # fmt: skip
+        *[
+            case
+            for function in (sc.betainc, sc.betaincc, sc.betaincinv)
+            for case in cases(
+                lambda x, a, b, function=function: function(a, b, x),
+                [row(uniform(0.1, 0.9, 3), a=a, b=b) for a, b in ((0.5, 0.5), (2.0, 1.0), (1.0, 3.5))],
+                name=function.__name__,
+                covers=(function,),
+            )
+        ],
+    ]
 
 
 def errors() -> list[Case]:
@@ -170,9 +201,19 @@ def bessels() -> list[Case]:
     second = [sc.y0, sc.y1, sc.k0, sc.k1, sc.k0e, sc.k1e]
     return [
         *[case for function in entire for case in unary(function, -3, 3)],
-        *[case for function in entire for case in cases(function, [(np.zeros(1),)], name=f"{function.__name__}_zero")],
-        *[case for function in (sc.i0e, sc.i1e) for case in (*unary(function, 0.3, 3),
-          *unary(function, -3, -0.3, name=f"{function.__name__}_negative"))],
+        *[
+            case
+            for function in entire
+            for case in cases(function, [(np.zeros(1),)], name=f"{function.__name__}_zero")
+        ],
+        *[
+            case
+            for function in (sc.i0e, sc.i1e)
+            for case in (
+                *unary(function, 0.3, 3),
+                *unary(function, -3, -0.3, name=f"{function.__name__}_negative"),
+            )
+        ],
         *[case for function in second for case in unary(function, 0.5, 4)],
         *of_order(sc.jv, [0, 2, 0.5, np.array([1.0, 2.5, 0.0])], 0.5, 4, z=0.5),
         *of_order(sc.yv, [0, 2, 0.5], 0.5, 4, z=0.5),
@@ -187,16 +228,32 @@ def bessels() -> list[Case]:
         *of_order(sc.hankel1, [0, 0.5], 0.5, 4, z=0.5),
         *of_order(sc.hankel2, [0, 0.5], 0.5, 4, z=0.5),
         *cases(sc.airy, [(uniform(-2, 2, 3),), (uniform(-2, 2),), (uniform(-2, 2, 2) + 0.3j,)]),
-        *[case for function, raw in (
-            (asp.spherical_jn, sc._spherical_jn), (asp.spherical_yn, sc._spherical_yn),
-            (asp.spherical_in, sc._spherical_in), (asp.spherical_kn, sc._spherical_kn),
-        ) for case in cases(
-            lambda x, n, function=function, **k: function(n, x, **k),
-            [row(uniform(0.5, 3, 3), n=0), row(uniform(0.5, 3), n=2), row(uniform(0.5, 3, 2), n=1, derivative=True),
-             row(uniform(0.5, 3, 2) + 0.3j, n=1)],
-            name=function.__name__, covers=(function, raw))],
-        *cases(lambda x: asp.spherical_jn(np.array([1, 2, 3]), x), [(np.array([0.0, -1.5, -2.0]),)], name="spherical_jn_reflected"),
-    ]  # fmt: skip
+        *[
+            case
+            for function, raw in (
+                (asp.spherical_jn, sc._spherical_jn),
+                (asp.spherical_yn, sc._spherical_yn),
+                (asp.spherical_in, sc._spherical_in),
+                (asp.spherical_kn, sc._spherical_kn),
+            )
+            for case in cases(
+                lambda x, n, function=function, **k: function(n, x, **k),
+                [
+                    row(uniform(0.5, 3, 3), n=0),
+                    row(uniform(0.5, 3), n=2),
+                    row(uniform(0.5, 3, 2), n=1, derivative=True),
+                    row(uniform(0.5, 3, 2) + 0.3j, n=1),
+                ],
+                name=function.__name__,
+                covers=(function, raw),
+            )
+        ],
+        *cases(
+            lambda x: asp.spherical_jn(np.array([1, 2, 3]), x),
+            [(np.array([0.0, -1.5, -2.0]),)],
+            name="spherical_jn_reflected",
+        ),
+    ]
 
 
 def integrals() -> list[Case]:
@@ -214,34 +271,80 @@ def integrals() -> list[Case]:
         *cases(sc.ellipk, [(np.zeros(1),)], name="ellipk_zero"),
         *unary(sc.ellipe, -2, 0.9),
         *of_order(sc.hyp0f1, [1.5], -1, 1, z=0.5),
-        *cases(lambda x: sc.hyp1f1(0.5, 1.5, x), [(normal(3),), (cnormal(2),)], name="hyp1f1", covers=(sc.hyp1f1,)),
+        *cases(
+            lambda x: sc.hyp1f1(0.5, 1.5, x),
+            [(normal(3),), (cnormal(2),)],
+            name="hyp1f1",
+            covers=(sc.hyp1f1,),
+        ),
         *cases(lambda x: sc.hyperu(0.5, 1.5, x), [(uniform(0.5, 3, 3),)], name="hyperu", covers=(sc.hyperu,)),
-        *cases(lambda x: sc.hyp2f1(0.5, 1.5, 2.5, x), [(uniform(-0.7, 0.7, 3),)], name="hyp2f1", covers=(sc.hyp2f1,)),
-        *cases(lambda x: asp.lambertw(x), [(uniform(0.2, 3, 3),), (np.zeros(1),), (uniform(0.2, 3, 2) + 0.3j,)],
-               name="lambertw", covers=(sc._lambertw,)),
+        *cases(
+            lambda x: sc.hyp2f1(0.5, 1.5, 2.5, x),
+            [(uniform(-0.7, 0.7, 3),)],
+            name="hyp2f1",
+            covers=(sc.hyp2f1,),
+        ),
+        *cases(
+            lambda x: asp.lambertw(x),
+            [(uniform(0.2, 3, 3),), (np.zeros(1),), (uniform(0.2, 3, 2) + 0.3j,)],
+            name="lambertw",
+            covers=(sc._lambertw,),
+        ),
         *cases(lambda x: asp.lambertw(x, -1), [(uniform(-0.3, -0.1, 3),)], name="lambertw_branch"),
         *unary(sc.wrightomega, -1, 2, z=0.5),
-    ]  # fmt: skip
+    ]
 
 
 def sums() -> list[Case]:
     """Functions of whole arrays."""
     weights = np.array([1.0, 2.0, -0.5])
     return [
-        *cases(asp.logsumexp, [
-            (normal(3),), row(normal(2, 3), axis=1), row(normal(2, 3), axis=0, keepdims=True), (normal(),),
-            row(normal(2, 3), axis=(0, 1)), row(np.array([1000.0, 1001.0])), row(np.array([0.0, -40.0])),
-            row(normal(2, 3), axis=1, b=weights, return_sign=True), row(np.array([-np.inf, 0.0])), (np.zeros(3),),
-            row(normal(3), b=np.array([1.0, 0.0, 2.0])), row(normal(2, 0), axis=0), (cnormal(3),),
-        ]),
-        *cases(lambda a, b: asp.logsumexp(a, b=b, axis=0), [(normal(3), uniform(0.5, 2, 3)), (normal(2, 2), uniform(0.5, 2, 2))],
-               name="logsumexp_weights"),
-        *cases(asp.softmax, [(normal(3),), row(normal(2, 3), axis=1), row(normal(2, 3), axis=(0, 1)), (np.array([1e3, 1.0]),)]),
+        *cases(
+            asp.logsumexp,
+            [
+                (normal(3),),
+                row(normal(2, 3), axis=1),
+                row(normal(2, 3), axis=0, keepdims=True),
+                (normal(),),
+                row(normal(2, 3), axis=(0, 1)),
+                row(np.array([1000.0, 1001.0])),
+                row(np.array([0.0, -40.0])),
+                row(normal(2, 3), axis=1, b=weights, return_sign=True),
+                row(np.array([-np.inf, 0.0])),
+                (np.zeros(3),),
+                row(normal(3), b=np.array([1.0, 0.0, 2.0])),
+                row(normal(2, 0), axis=0),
+                (cnormal(3),),
+            ],
+        ),
+        *cases(
+            lambda a, b: asp.logsumexp(a, b=b, axis=0),
+            [(normal(3), uniform(0.5, 2, 3)), (normal(2, 2), uniform(0.5, 2, 2))],
+            name="logsumexp_weights",
+        ),
+        *cases(
+            asp.softmax,
+            [
+                (normal(3),),
+                row(normal(2, 3), axis=1),
+                row(normal(2, 3), axis=(0, 1)),
+                (np.array([1e3, 1.0]),),
+            ],
+        ),
         *cases(asp.log_softmax, [(normal(3),), row(normal(2, 3), axis=0), (np.array([1e3, 1.0]),)]),
-        *cases(lambda x, n: asp.polygamma(n, x), [row(uniform(0.5, 3, 3), n=n) for n in (0, 1, 2, np.array([0, 1, 3]))]
-               + [row(uniform(0.5, 3), n=1)], name="polygamma", skip={"float32": "polygamma of float32 is float64, as SciPy's"}),
-        *cases(lambda x, d: asp.multigammaln(x, d), [row(uniform(1.5, 4), d=1), row(uniform(1.5, 4, 2), d=3)], name="multigammaln"),
-    ]  # fmt: skip
+        *cases(
+            lambda x, n: asp.polygamma(n, x),
+            [row(uniform(0.5, 3, 3), n=n) for n in (0, 1, 2, np.array([0, 1, 3]))]
+            + [row(uniform(0.5, 3), n=1)],
+            name="polygamma",
+            skip={"float32": "polygamma of float32 is float64, as SciPy's"},
+        ),
+        *cases(
+            lambda x, d: asp.multigammaln(x, d),
+            [row(uniform(1.5, 4), d=1), row(uniform(1.5, 4, 2), d=3)],
+            name="multigammaln",
+        ),
+    ]
 
 
 CASES = build() if sc is not None else []

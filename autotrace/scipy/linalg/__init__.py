@@ -1,7 +1,7 @@
 """The names of :mod:`scipy.linalg`, on plain and on traced values; what has no rule here is SciPy's own.
 
-``overwrite_*`` and drivers are permissions and hints: they change no result. ``check_finite`` is for plain arrays:
-the elements of traced ones are not looked at, and NaN spreads.
+``overwrite_*``, drivers and ``check_finite`` are permissions and hints: they change no result that exists.
+The elements of arrays are not looked at beforehand: NaN spreads.
 """
 
 from __future__ import annotations

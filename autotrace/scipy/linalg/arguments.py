@@ -35,7 +35,9 @@ def matrix(name: str, x: Any) -> Array:
     """Return ``x`` as a stack of matrices, or raise ``ValueError``."""
     x = operand(x)
     if x.ndim < 2:
-        raise ValueError(f"{name}: needs a matrix; got {ShapedArray(x.shape, x.dtype)}{here()}. Reshape it to two axes.")
+        raise ValueError(
+            f"{name}: needs a matrix; got {ShapedArray(x.shape, x.dtype)}{here()}. Reshape it to two axes."
+        )
     return x
 
 
@@ -43,12 +45,16 @@ def square(name: str, x: Any) -> Array:
     """Return ``x`` as a stack of square matrices, or raise ``ValueError``."""
     x = matrix(name, x)
     if x.shape[-1] != x.shape[-2]:
-        raise ValueError(f"{name}: needs a square matrix; got {ShapedArray(x.shape, x.dtype)}{here()}. Pass a square one.")
+        raise ValueError(
+            f"{name}: needs a square matrix; got {ShapedArray(x.shape, x.dtype)}{here()}. Pass a square one."
+        )
     return x
 
 
 def transposed(name: str, a: Array, trans: Any) -> tuple[Array, bool]:
-    """Return op(a) for LAPACK's ``trans`` (0 or "N", 1 or "T", 2 or "C"), and whether rows and columns changed places."""
+    """Return op(a) for LAPACK's ``trans`` (0 or "N", 1 or "T", 2 or "C"), and whether rows and columns
+    changed places.
+    """
     kind = {"N": 0, "T": 1, "C": 2}.get(trans, trans)
     if kind not in (0, 1, 2):
         raise ValueError(f"{name}: trans must be 0, 1 or 2; got {trans!r}{here()}. Pass one of these.")
@@ -59,4 +65,6 @@ def transposed(name: str, a: Array, trans: Any) -> tuple[Array, bool]:
 
 def refuse(name: str, keyword: str, value: Any, cure: str) -> NoReturn:
     """Raise ``UnsupportedError`` for a keyword that has no derivative here."""
-    raise UnsupportedError(f"{name}: {keyword} is not offered on traced values; got {keyword}={value!r}{here()}. {cure}")
+    raise UnsupportedError(
+        f"{name}: {keyword} is not offered on traced values; got {keyword}={value!r}{here()}. {cure}"
+    )

@@ -47,7 +47,8 @@ def block_diag(*arrs: Any) -> Array:
 
 
 def toeplitz(c: Any, r: Any = None) -> Array:
-    """Return the matrix with first column c : f[..., m] and first row r : f[..., n], constant along diagonals.
+    """Return the matrix with first column c : f[..., m] and first row r : f[..., n], constant along
+    diagonals.
 
     r[0] is not read; without r it is conj(c).
     """
@@ -58,7 +59,8 @@ def toeplitz(c: Any, r: Any = None) -> Array:
 
 
 def hankel(c: Any, r: Any = None) -> Array:
-    """Return the matrix with first column c : f[..., m] and last row r : f[..., n], constant along antidiagonals.
+    """Return the matrix with first column c : f[..., m] and last row r : f[..., n], constant along
+    antidiagonals.
 
     r[0] is not read; without r it is zero.
     """
@@ -74,9 +76,13 @@ def _joined(x: Array, y: Array) -> Array:
 
 
 def circulant(c: Any) -> Array:
-    """Return the matrix with first column c : f[..., n] in which each column is the one before, moved down by one."""
+    """Return the matrix with first column c : f[..., n] in which each column is the one before, moved down
+    by one.
+    """
     c = _vector("circulant", c)
     if c.shape[-1] == 0:
-        raise ValueError(f"circulant: needs a vector with elements; got {ShapedArray(c.shape, c.dtype)}{here()}. Pass one.")
+        raise ValueError(
+            f"circulant: needs a vector with elements; got {ShapedArray(c.shape, c.dtype)}{here()}. Pass one."
+        )
     i = np.arange(c.shape[-1])
     return _placed(c, (i[:, None] - i) % c.shape[-1])

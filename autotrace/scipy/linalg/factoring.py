@@ -19,27 +19,42 @@ from ...tracing import bind, here
 from .arguments import Array, matrix, operand, operands, refuse, square
 from .solving import cho_solve, solve_triangular, triangular
 
-__all__ = ["cho_factor", "cho_solve", "cholesky", "eigh", "eigvalsh", "lu", "lu_factor", "lu_solve", "qr", "svd", "svdvals"]
+__all__ = [
+    "cho_factor",
+    "cho_solve",
+    "cholesky",
+    "eigh",
+    "eigvalsh",
+    "lu",
+    "lu_factor",
+    "lu_solve",
+    "qr",
+    "svd",
+    "svdvals",
+]
 
 
 class Lu(Stacked):
     """l, u and the exchanges of rows in a[perm] = l u, for a : f[..., m, n], k = min(m, n).
 
-    l : f[..., m, k] is lower triangular with unit diagonal, u : f[..., k, n] upper triangular; ``perm`` : i32[..., m].
-    With c = l^-1 da[perm] u^-1, l and u completed to square matrices: dl = l strict_lower(c), du = upper(c) u.
+    l : f[..., m, k] is lower triangular with unit diagonal, u : f[..., k, n] upper triangular; ``perm`` :
+    i32[..., m]. With c = l^-1 da[perm] u^-1, l and u completed to square matrices: dl = l strict_lower(c),
+    du = upper(c) u.
     """
 
     multiple: ClassVar[bool] = True
 
     def impl(self, a: Array) -> tuple[Array, Array, Array]:
-        l, u, perm = (np.empty(aval.shape, aval.dtype) for aval in self.abstract(ShapedArray(a.shape, a.dtype)))
+        left, u, perm = (
+            np.empty(aval.shape, aval.dtype) for aval in self.abstract(ShapedArray(a.shape, a.dtype))
+        )
         k = min(a.shape[-2:])
         for i in np.ndindex(*a.shape[:-2]):
             packed, exchanges = scipy.linalg.lu_factor(a[i], check_finite=False)
-            l[i] = np.tril(packed[:, :k], -1) + np.eye(a.shape[-2], k, dtype=a.dtype)
+            left[i] = np.tril(packed[:, :k], -1) + np.eye(a.shape[-2], k, dtype=a.dtype)
             u[i] = np.triu(packed[:k])
             perm[i] = _permutation(exchanges, a.shape[-2])
-        return l, u, perm
+        return left, u, perm
 
     def abstract(self, a: ShapedArray) -> tuple[ShapedArray, ShapedArray, ShapedArray]:
         check_matrix(self.name, a)
@@ -51,18 +66,22 @@ class Lu(Stacked):
     def jvp(
         self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]
     ) -> tuple[Array, Array, None]:
-        (da,), (l, u, perm) = tangents, outputs
+        (da,), (left, u, perm) = tangents, outputs
         *stack, m, n = da.shape
         k = min(m, n)
         moved = np.take_along_axis(da, perm[..., None].astype(np.intp), axis=-2)
         if m > k:
-            l = np.concatenate([l, np.broadcast_to(np.eye(m, dtype=da.dtype)[:, k:], (*stack, m, m - k))], axis=-1)
+            left = np.concatenate(
+                [left, np.broadcast_to(np.eye(m, dtype=da.dtype)[:, k:], (*stack, m, m - k))], axis=-1
+            )
         if n > k:
-            u = np.concatenate([u, np.broadcast_to(np.eye(n, dtype=da.dtype)[k:], (*stack, n - k, n))], axis=-2)
-        c = triangular(l, moved, True, unit=True)
+            u = np.concatenate(
+                [u, np.broadcast_to(np.eye(n, dtype=da.dtype)[k:], (*stack, n - k, n))], axis=-2
+            )
+        c = triangular(left, moved, True, unit=True)
         c = triangular(u.mT, c.mT, True).mT
         strict = lower_part(c, -1)
-        dl, du = np.matmul(l, strict)[..., :k], np.matmul(c - strict, u)[..., :k, :]
+        dl, du = np.matmul(left, strict)[..., :k], np.matmul(c - strict, u)[..., :k, :]
         return dl, np.where(np.tri(k, n, -1, dtype=bool), 0, du), None
 
 
@@ -122,30 +141,35 @@ class Permutation(Stacked):
 
 
 def lu(
-    a: Any, permute_l: bool = False, overwrite_a: bool = False, check_finite: bool = True, p_indices: bool = False
+    a: Any,
+    permute_l: bool = False,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
+    p_indices: bool = False,
 ) -> Any:
     """Return p, l, u with a = p l u for a : f[..., m, n]; with ``permute_l`` the pair (p l, u).
 
     With ``p_indices`` p is an array of indices, a = l[p] u. p is piecewise constant: its derivative is zero.
     """
-    l, u, perm = bind(Lu(), matrix("lu", a))
+    left, u, perm = bind(Lu(), matrix("lu", a))
     inverse = np.argsort(perm, axis=-1)
     if permute_l:
-        return np.take_along_axis(l, inverse[..., None], axis=-2), u
+        return np.take_along_axis(left, inverse[..., None], axis=-2), u
     if p_indices:
-        return inverse.astype(np.int32), l, u
-    m = l.shape[-2]
-    return (inverse[..., None] == np.arange(m)).astype(np.zeros((), l.dtype).real.dtype), l, u
+        return inverse.astype(np.int32), left, u
+    m = left.shape[-2]
+    return (inverse[..., None] == np.arange(m)).astype(np.zeros((), left.dtype).real.dtype), left, u
 
 
 def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Array, Array]:
     """Return l and u in one matrix, f[..., m, n], and LAPACK's exchanges of rows, i32[..., min(m, n)]."""
-    l, u, perm = bind(Lu(), matrix("lu_factor", a))
-    m, k, n = *l.shape[-2:], u.shape[-1]
-    stack = l.shape[:-2]
-    strict = lower_part(l, -1)
+    left, u, perm = bind(Lu(), matrix("lu_factor", a))
+    m, k = left.shape[-2:]
+    n = u.shape[-1]
+    stack = left.shape[:-2]
+    strict = lower_part(left, -1)
     if n > k:
-        strict = np.concatenate([strict, np.zeros((*stack, m, n - k), l.dtype)], axis=-1)
+        strict = np.concatenate([strict, np.zeros((*stack, m, n - k), left.dtype)], axis=-1)
     if m > k:
         u = np.concatenate([u, np.zeros((*stack, m - k, n), u.dtype)], axis=-2)
     return strict + u, bind(Exchanges(k), perm)
@@ -154,13 +178,17 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> t
 def lu_solve(
     lu_and_piv: Any, b: Any, trans: Any = 0, overwrite_b: bool = False, check_finite: bool = True
 ) -> Array:
-    """Return x with op(a) x = b, given (lu, piv) as :func:`lu_factor` returns it; op is chosen by ``trans`` (0, 1, 2)."""
+    """Return x with op(a) x = b, given (lu, piv) as :func:`lu_factor` returns it; op is chosen by ``trans``
+    (0, 1, 2).
+    """
     packed, exchanges = lu_and_piv
     packed, b = operands(packed, b)
     packed = square("lu_solve", packed)
     vector = b.ndim == 1
     b = b[:, None] if vector else b
-    perm = bind(Permutation(), exchanges if hasattr(exchanges, "aval") else np.asarray(exchanges, np.int32))[..., None]
+    perm = bind(Permutation(), exchanges if hasattr(exchanges, "aval") else np.asarray(exchanges, np.int32))[
+        ..., None
+    ]
     if trans in (0, "N"):
         b = np.take_along_axis(b, np.broadcast_to(perm, (*b.shape[:-1], 1)), axis=-2)
         x = solve_triangular(packed, b, lower=True, unit_diagonal=True)
@@ -178,16 +206,23 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finit
     return np.linalg.cholesky(square("cholesky", a), upper=not lower)
 
 
-def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Array, bool]:
+def cho_factor(
+    a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True
+) -> tuple[Array, bool]:
     """Return (c, lower) for :func:`cho_solve`. The triangle that SciPy leaves as it finds it is zero here."""
     return cholesky(a, lower), bool(lower)
 
 
 def qr(
-    a: Any, overwrite_a: bool = False, lwork: Any = None, mode: str = "full", pivoting: bool = False,
+    a: Any,
+    overwrite_a: bool = False,
+    lwork: Any = None,
+    mode: str = "full",
+    pivoting: bool = False,
     check_finite: bool = True,
 ) -> Any:
-    """Return q and r with q r = a : f[..., m, n]: all of q, or with mode "economic" its first min(m, n) columns.
+    """Return q and r with q r = a : f[..., m, n]: all of q, or with mode "economic" its first min(m, n)
+    columns.
 
     Mode "r" gives the tuple (r,). Raises ``UnsupportedError`` for ``pivoting`` and mode "raw".
     """
@@ -200,7 +235,11 @@ def qr(
 
 
 def svd(
-    a: Any, full_matrices: bool = True, compute_uv: bool = True, overwrite_a: bool = False, check_finite: bool = True,
+    a: Any,
+    full_matrices: bool = True,
+    compute_uv: bool = True,
+    overwrite_a: bool = False,
+    check_finite: bool = True,
     lapack_driver: str = "gesdd",
 ) -> Any:
     """Return u, s, vh with u diag(s) vh = a : f[..., m, n], or s alone. The driver changes rounding only."""
@@ -216,14 +255,24 @@ def svdvals(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Arr
 
 
 def eigh(
-    a: Any, b: Any = None, *, lower: bool = True, eigvals_only: bool = False, overwrite_a: bool = False,
-    overwrite_b: bool = False, type: int = 1, check_finite: bool = True, subset_by_index: Any = None,
-    subset_by_value: Any = None, driver: Any = None,
+    a: Any,
+    b: Any = None,
+    *,
+    lower: bool = True,
+    eigvals_only: bool = False,
+    overwrite_a: bool = False,
+    overwrite_b: bool = False,
+    type: int = 1,
+    check_finite: bool = True,
+    subset_by_index: Any = None,
+    subset_by_value: Any = None,
+    driver: Any = None,
 ) -> Any:
-    """Return ascending eigenvalues w and eigenvectors v of a Hermitian a : f[..., n, n], of which one triangle is read.
+    """Return ascending eigenvalues w and eigenvectors v of a Hermitian a : f[..., n, n], of which one
+    triangle is read.
 
-    With a positive definite ``b``: a v = w b v, a b v = w v or b a v = w v (``type`` 1, 2, 3), through the Cholesky
-    factor of b. Where eigenvalues are equal, derivatives are as in :func:`numpy.linalg.eigh` here.
+    With a positive definite ``b``: a v = w b v, a b v = w v or b a v = w v (``type`` 1, 2, 3), through the
+    Cholesky factor of b. Where eigenvalues are equal, derivatives are as in :func:`numpy.linalg.eigh` here.
     """
     if subset_by_value is not None:
         refuse("eigh", "subset_by_value", subset_by_value, "Use subset_by_index, or select from all.")
@@ -233,7 +282,11 @@ def eigh(
         factor = np.linalg.cholesky(b) if lower else adjoint(np.linalg.cholesky(b, upper=True))
         a = _reduced(hermitian(a, upper=not lower), factor, type)
         lower = True
-    chosen = slice(None) if subset_by_index is None else slice(int(subset_by_index[0]), int(subset_by_index[1]) + 1)
+    chosen = (
+        slice(None)
+        if subset_by_index is None
+        else slice(int(subset_by_index[0]), int(subset_by_index[1]) + 1)
+    )
     if eigvals_only:
         return np.linalg.eigvalsh(a, "L" if lower else "U")[..., chosen]
     w, v = np.linalg.eigh(a, "L" if lower else "U")
@@ -243,7 +296,9 @@ def eigh(
 
 
 def _reduced(a: Array, factor: Array, kind: int) -> Array:
-    """The matrix whose eigenvalues are those of the pencil (Golub and Van Loan, "Matrix computations", 8.7)."""
+    """The matrix whose eigenvalues are those of the pencil (Golub and Van Loan, "Matrix computations",
+    8.7).
+    """
     if kind not in (1, 2, 3):
         raise ValueError(f"eigh: type must be 1, 2 or 3; got {kind!r}{here()}. Pass one of these.")
     if kind == 1:
@@ -253,12 +308,27 @@ def _reduced(a: Array, factor: Array, kind: int) -> Array:
 
 
 def eigvalsh(
-    a: Any, b: Any = None, *, lower: bool = True, overwrite_a: bool = False, overwrite_b: bool = False, type: int = 1,
-    check_finite: bool = True, subset_by_index: Any = None, subset_by_value: Any = None, driver: Any = None,
+    a: Any,
+    b: Any = None,
+    *,
+    lower: bool = True,
+    overwrite_a: bool = False,
+    overwrite_b: bool = False,
+    type: int = 1,
+    check_finite: bool = True,
+    subset_by_index: Any = None,
+    subset_by_value: Any = None,
+    driver: Any = None,
 ) -> Array:
     """Return the ascending eigenvalues of a Hermitian matrix or pencil: see :func:`eigh`."""
     return eigh(
-        a, b, lower=lower, eigvals_only=True, type=type, subset_by_index=subset_by_index, subset_by_value=subset_by_value
+        a,
+        b,
+        lower=lower,
+        eigvals_only=True,
+        type=type,
+        subset_by_index=subset_by_index,
+        subset_by_value=subset_by_value,
     )
 
 
@@ -267,6 +337,8 @@ def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Array:
     return np.linalg.det(square("det", a))
 
 
-def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, check_finite: bool = True) -> Array:
+def norm(
+    a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, check_finite: bool = True
+) -> Array:
     """Return a norm of vectors or matrices, as :func:`numpy.linalg.norm` does."""
     return np.linalg.norm(operand(a), ord, axis, keepdims)

@@ -1,12 +1,12 @@
 """Functions of matrices: exponential, logarithm, square root and what is made of them.
 
-Every derivative of f at a, in directions e1, ..., ek, is a block of f at a larger matrix (Mathias 1996, "A chain
-rule for matrix functions and applications"; Higham, "Functions of matrices", theorem 3.6):
+Every derivative of f at a, in directions e1, ..., ek, is a block of f at a larger matrix (Mathias 1996, "A
+chain rule for matrix functions and applications"; Higham, "Functions of matrices", theorem 3.6):
 
     f([[a, e], [0, a]]) = [[f(a), Df(a)[e]], [0, f(a)]]
 
-and so on with this matrix in place of a. The derivatives are symmetric in their directions and linear in each, and
-the transpose in one of them is a derivative at a^T: so one primitive has all rules, to every order.
+and so on with this matrix in place of a. The derivatives are symmetric in their directions and linear in
+each, and the transpose in one of them is a derivative at a^T: so one primitive has all rules, to every order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ...primitives.promotion import broadcast_to
 from ...tracing import bind, here
 from .arguments import Array, operands, square
 
-__all__ = ["cosm", "coshm", "expm", "expm_frechet", "logm", "sinhm", "sinm", "sqrtm"]
+__all__ = ["coshm", "cosm", "expm", "expm_frechet", "logm", "sinhm", "sinm", "sqrtm"]
 
 _FUNCTIONS: Final[dict[str, Callable[[Array], Array]]] = {
     "expm": scipy.linalg.expm,
@@ -33,7 +33,9 @@ _FUNCTIONS: Final[dict[str, Callable[[Array], Array]]] = {
 
 
 class MatrixFunction(Stacked):
-    """The derivative of ``function`` at a : f[..., n, n] in the directions that follow: without any, its value."""
+    """The derivative of ``function`` at a : f[..., n, n] in the directions that follow: without any, its
+    value.
+    """
 
     function: str
 
@@ -44,7 +46,8 @@ class MatrixFunction(Stacked):
             value = _FUNCTIONS[self.function](_blocks(a[i], [e[i] for e in directions])) if n else a[i]
             if value.dtype.kind == "c" and a.dtype.kind != "c":
                 raise ValueError(
-                    f"{self.function}: of a real matrix the result must be real; got a matrix without a real one{here()}. "
+                    f"{self.function}: of a real matrix the result must be real; got a matrix "
+                    f"without a real one{here()}. "
                     "Make it complex: a.astype(complex)."
                 )
             out[i] = value[:n, -n:] if n else value
@@ -53,13 +56,19 @@ class MatrixFunction(Stacked):
     def abstract(self, a: ShapedArray, *directions: ShapedArray) -> ShapedArray:
         self.check_square(a)
         if any(e.shape != a.shape or e.dtype != a.dtype for e in directions):
-            raise ValueError(f"{self.function}: directions must be like the matrix; got {a} and {directions}{here()}.")
+            raise ValueError(
+                f"{self.function}: directions must be like the matrix; got {a} and {directions}{here()}."
+            )
         return a
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         a, *directions = primals
         da, *changes = tangents
-        terms = [bind(self, a, *directions[:i], de, *directions[i + 1 :]) for i, de in enumerate(changes) if de is not None]
+        terms = [
+            bind(self, a, *directions[:i], de, *directions[i + 1 :])
+            for i, de in enumerate(changes)
+            if de is not None
+        ]
         if da is not None:
             terms.append(bind(self, a, *directions, da))
         return sum(terms[1:], start=terms[0])
@@ -78,7 +87,9 @@ class MatrixFunction(Stacked):
 
 
 def _blocks(a: Array, directions: Sequence[Array]) -> Array:
-    """The block triangular matrix whose function holds the mixed derivative in its last block of the first row."""
+    """The block triangular matrix whose function holds the mixed derivative in its last block of the first
+    row.
+    """
     for k, e in enumerate(directions):
         side = np.kron(np.eye(2**k, dtype=e.dtype), e)
         a = np.block([[a, side], [np.zeros_like(a), a]])
@@ -111,8 +122,11 @@ def sqrtm(A: Any) -> Array:
     return bind(MatrixFunction("sqrtm"), square("sqrtm", A))
 
 
-def expm_frechet(A: Any, E: Any, method: Any = None, compute_expm: bool = True, check_finite: bool = True) -> Any:
-    """Return the exponential of A : f[..., n, n] and its derivative in the direction E, or the derivative alone.
+def expm_frechet(
+    A: Any, E: Any, method: Any = None, compute_expm: bool = True, check_finite: bool = True
+) -> Any:
+    """Return the exponential of A : f[..., n, n] and its derivative in the direction E, or the derivative
+    alone.
 
     ``method`` changes SciPy's algorithm, not the result.
     """

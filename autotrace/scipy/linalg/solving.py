@@ -40,7 +40,9 @@ class TriangularSolve(Stacked):
     def abstract(self, a: ShapedArray, b: ShapedArray) -> ShapedArray:
         self.check_square(a)
         if a.shape[:-1] != b.shape[:-1] or a.dtype != b.dtype:
-            raise ValueError(f"triangular_solve: the right-hand sides must fit the matrices; got {a} and {b}{here()}.")
+            raise ValueError(
+                f"triangular_solve: the right-hand sides must fit the matrices; got {a} and {b}{here()}."
+            )
         return b
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
@@ -78,18 +80,27 @@ def _aligned(name: str, a: Array, b: Array) -> tuple[Array, Array, bool]:
     b = b[:, None] if vector else b
     if a.shape[-1] != b.shape[-2]:
         avals = f"{ShapedArray(a.shape, a.dtype)} and {ShapedArray(b.shape, b.dtype)}"
-        raise ValueError(f"{name}: the right-hand sides must fit the matrices; got {avals}{here()}. Transpose or reshape b.")
+        raise ValueError(
+            f"{name}: the right-hand sides must fit the matrices; got {avals}{here()}. Transpose "
+            "or reshape b."
+        )
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     return broadcast_to(a, (*stack, *a.shape[-2:])), broadcast_to(b, (*stack, *b.shape[-2:])), vector
 
 
 def solve_triangular(
-    a: Any, b: Any, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False, overwrite_b: bool = False,
+    a: Any,
+    b: Any,
+    trans: Any = 0,
+    lower: bool = False,
+    unit_diagonal: bool = False,
+    overwrite_b: bool = False,
     check_finite: bool = True,
 ) -> Array:
     """Return x with op(a) x = b for triangular a : f[..., n, n] and b : f[n] or f[..., n, k].
 
-    op is the identity, the transpose or the adjoint (``trans`` 0, 1, 2). The other triangle has derivative zero.
+    op is the identity, the transpose or the adjoint (``trans`` 0, 1, 2). The other triangle has derivative
+    zero.
 
     >>> import autotrace, numpy as np
     >>> a = np.array([[2.0, 0.0], [1.0, 4.0]])
@@ -104,19 +115,38 @@ def solve_triangular(
 
 
 _STRUCTURES = {
-    None: "general", "gen": "general", "sym": "symmetric", "her": "hermitian", "pos": "positive definite",
-    "positive_definite": "positive definite", "banded": "general", "upper_triangular": "upper triangular",
+    None: "general",
+    "gen": "general",
+    "sym": "symmetric",
+    "her": "hermitian",
+    "pos": "positive definite",
+    "positive_definite": "positive definite",
+    "banded": "general",
+    "upper_triangular": "upper triangular",
     "lower_triangular": "lower triangular",
-}  # fmt: skip
-_KNOWN = ("general", "symmetric", "hermitian", "positive definite", "diagonal", "tridiagonal", "upper triangular",
-          "lower triangular")  # fmt: skip
+}
+_KNOWN = (
+    "general",
+    "symmetric",
+    "hermitian",
+    "positive definite",
+    "diagonal",
+    "tridiagonal",
+    "upper triangular",
+    "lower triangular",
+)
 
 
 def structured(name: str, a: Array, assume_a: Any, lower: bool) -> Array:
-    """Return the matrix that SciPy reads out of ``a``: the elements that the structure does not let it read do not count."""
+    """Return the matrix that SciPy reads out of ``a``: the elements that the structure does not let it read
+    do not count.
+    """
     kind = _STRUCTURES.get(assume_a, assume_a)
     if kind not in _KNOWN:
-        raise ValueError(f"{name}: assume_a must be one of {', '.join(_KNOWN)}; got {assume_a!r}{here()}. Pass one of these.")
+        raise ValueError(
+            f"{name}: assume_a must be one of {', '.join(_KNOWN)}; got {assume_a!r}{here()}. "
+            "Pass one of these."
+        )
     if kind in ("hermitian", "positive definite"):
         return hermitian(a, upper=not lower)
     if kind == "symmetric":
@@ -133,26 +163,36 @@ def structured(name: str, a: Array, assume_a: Any, lower: bool) -> Array:
 
 
 def solve(
-    a: Any, b: Any, lower: bool = False, overwrite_a: bool = False, overwrite_b: bool = False, check_finite: bool = True,
-    assume_a: Any = None, transposed: bool = False,
+    a: Any,
+    b: Any,
+    lower: bool = False,
+    overwrite_a: bool = False,
+    overwrite_b: bool = False,
+    check_finite: bool = True,
+    assume_a: Any = None,
+    transposed: bool = False,
 ) -> Array:
     """Return x with a x = b for a : f[..., n, n] and b : f[n] or f[..., n, k].
 
-    ``assume_a`` names a structure; what SciPy does not read then has derivative zero. With ``transposed`` the system
-    is a^T x = b. Raises ``LinAlgError`` if a is singular.
+    ``assume_a`` names a structure; what SciPy does not read then has derivative zero. With ``transposed``
+    the system is a^T x = b. Raises ``LinAlgError`` if a is singular.
     """
     a, b = operands(a, b)
     a = structured("solve", square("solve", a), assume_a, lower)
     if transposed:
         if a.dtype.kind == "c":
-            raise NotImplementedError(f"solve: transposed is for real systems; got a complex one{here()}. Pass a.T.")
+            raise NotImplementedError(
+                f"solve: transposed is for real systems; got a complex one{here()}. Pass a.T."
+            )
         a = a.mT
     a, b, vector = _aligned("solve", a, b)
     x = np.linalg.solve(a, b)
     return x[..., 0] if vector else x
 
 
-def inv(a: Any, overwrite_a: bool = False, check_finite: bool = True, *, assume_a: Any = None, lower: bool = False) -> Array:
+def inv(
+    a: Any, overwrite_a: bool = False, check_finite: bool = True, *, assume_a: Any = None, lower: bool = False
+) -> Array:
     """Return the inverse of a : f[..., n, n]; ``assume_a`` as in :func:`solve`."""
     (a,) = operands(a)
     return np.linalg.inv(structured("inv", square("inv", a), assume_a, lower))
@@ -170,7 +210,10 @@ def cho_solve(c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite:
 
 
 class Sylvester(Stacked):
-    """x with a x + x b = q, for a : f[..., m, m], b : f[..., n, n], q : f[..., m, n]. Linear in q (Kao and Hennequin 2020)."""
+    """x with a x + x b = q, for a : f[..., m, m], b : f[..., n, n], q : f[..., m, n].
+
+    Linear in q (Kao and Hennequin 2020).
+    """
 
     def impl(self, a: Array, b: Array, q: Array) -> Array:
         x = np.empty(q.shape, q.dtype)
@@ -181,8 +224,14 @@ class Sylvester(Stacked):
     def abstract(self, a: ShapedArray, b: ShapedArray, q: ShapedArray) -> ShapedArray:
         self.check_square(a)
         self.check_square(b)
-        if q.shape != (*a.shape[:-1], b.shape[-1]) or a.shape[:-2] != b.shape[:-2] or not a.dtype == b.dtype == q.dtype:
-            raise ValueError(f"sylvester: q must have the rows of a and the columns of b; got {a}, {b} and {q}{here()}.")
+        if (
+            q.shape != (*a.shape[:-1], b.shape[-1])
+            or a.shape[:-2] != b.shape[:-2]
+            or not a.dtype == b.dtype == q.dtype
+        ):
+            raise ValueError(
+                f"sylvester: q must have the rows of a and the columns of b; got {a}, {b} and {q}{here()}."
+            )
         return q
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
@@ -205,8 +254,12 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Array:
     return bind(Sylvester(), *[broadcast_to(x, (*stack, *x.shape[-2:])) for x in (a, b, q)])
 
 
-def pinv(a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True) -> Array:
-    """Return the pseudoinverse of a : f[..., m, n]; singular values up to ``rtol`` times the largest count as 0."""
+def pinv(
+    a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True
+) -> Array:
+    """Return the pseudoinverse of a : f[..., m, n]; singular values up to ``rtol`` times the largest count
+    as 0.
+    """
     (a,) = operands(a)
     if atol is not None:
         refuse("pinv", "atol", atol, "Use rtol.")

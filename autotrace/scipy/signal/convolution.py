@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,10 +18,11 @@ Array = Any
 
 
 class Convolution(Primitive):
-    """The full convolution along the last ``rank`` axes: z[k] = sum over i of x[i] y[k - i]; the axes before are a stack.
+    """The full convolution along the last ``rank`` axes: z[k] = sum over i of x[i] y[k - i]; the axes before
+    are a stack.
 
-    Linear in each operand. The transpose in x correlates with y: the part of the convolution of ct with y reversed
-    that starts at the length of y, less 1.
+    Linear in each operand. The transpose in x correlates with y: the part of the convolution of ct with y
+    reversed that starts at the length of y, less 1.
     """
 
     rank: int
@@ -36,15 +37,19 @@ class Convolution(Primitive):
         small, large = (x, y) if _count(x, self.rank) < _count(y, self.rank) else (y, x)
         lengths = large.shape[large.ndim - self.rank :]
         for i in np.ndindex(*small.shape[small.ndim - self.rank :]):
-            where = (..., *[slice(k, k + n) for k, n in zip(i, lengths, strict=True)])
-            z[where] += large * small[(..., *i)][(..., *(None,) * self.rank)]
+            where = [slice(k, k + n) for k, n in zip(i, lengths, strict=True)]
+            z[_trailing(where)] += large * small[_trailing(i)][_trailing((None,) * self.rank)]
         return z
 
     def abstract(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
         stack = x.ndim - self.rank
         if x.ndim != y.ndim or x.dtype != y.dtype or x.shape[:stack] != y.shape[:stack]:
-            raise ValueError(f"convolve: operands must have equal rank and dtype; got {x} and {y}{here()}. Reshape one.")
-        lengths = [max(m + n - 1, 0) if m and n else 0 for m, n in zip(x.shape[stack:], y.shape[stack:], strict=True)]
+            raise ValueError(
+                f"convolve: operands must have equal rank and dtype; got {x} and {y}{here()}. Reshape one."
+            )
+        lengths = [
+            max(m + n - 1, 0) if m and n else 0 for m, n in zip(x.shape[stack:], y.shape[stack:], strict=True)
+        ]
         return x.update(shape=(*x.shape[:stack], *lengths))
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
@@ -66,10 +71,14 @@ class Convolution(Primitive):
         if not ct.size or not y.size:
             return np.zeros(shape, ct.dtype)
         whole = bind(self, ct, _reversed(y, self.rank))
-        return whole[(..., *[slice(m - 1, m - 1 + n) for m, n in zip(y.shape[stack:], shape[stack:], strict=True)])]
+        parts = [slice(m - 1, m - 1 + n) for m, n in zip(y.shape[stack:], shape[stack:], strict=True)]
+        return whole[_trailing(parts)]
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
-        return bind(self, *[x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)])
+        return bind(
+            self,
+            *[x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)],
+        )
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         x, y = inputs
@@ -81,21 +90,33 @@ def _count(x: Array, rank: int) -> int:
 
 
 def _reversed(x: Array, rank: int) -> Array:
-    return x[(..., *(slice(None, None, -1),) * rank)] if rank else x
+    return x[_trailing([slice(None, None, -1)] * rank)] if rank else x
+
+
+def _trailing(index: Iterable[Any]) -> Any:
+    """The index of the last axes by ``index``."""
+    return (Ellipsis, *index)
 
 
 def _operands(name: str, in1: Any, in2: Any) -> tuple[Array, Array]:
     x, y = (v if hasattr(v := as_operand(u), "dtype") else np.asarray(v) for u in (in1, in2))
     if x.ndim != y.ndim:
-        raise ValueError(f"{name}: in1 and in2 must have the same rank; got shapes {x.shape} and {y.shape}{here()}. Reshape one.")
+        raise ValueError(
+            f"{name}: in1 and in2 must have the same rank; got shapes {x.shape} and "
+            f"{y.shape}{here()}. Reshape one."
+        )
     dtype = np.result_type(x.dtype, y.dtype)
     return x.astype(dtype) if x.dtype != dtype else x, y.astype(dtype) if y.dtype != dtype else y
 
 
 def _swaps(name: str, mode: str, x: Array, y: Array, axes: Sequence[int]) -> bool:
-    """Whether mode "valid" exchanges the operands: one of them must be at least as large as the other on every axis."""
+    """Whether mode "valid" exchanges the operands: one of them must be at least as large as the other on
+    every axis.
+    """
     if mode not in ("full", "same", "valid"):
-        raise ValueError(f"{name}: mode must be 'full', 'same' or 'valid'; got {mode!r}{here()}. Pass one of these.")
+        raise ValueError(
+            f"{name}: mode must be 'full', 'same' or 'valid'; got {mode!r}{here()}. Pass one of these."
+        )
     if mode != "valid":
         return False
     if all(x.shape[i] >= y.shape[i] for i in axes):
@@ -103,7 +124,8 @@ def _swaps(name: str, mode: str, x: Array, y: Array, axes: Sequence[int]) -> boo
     if all(y.shape[i] >= x.shape[i] for i in axes):
         return True
     raise ValueError(
-        f"{name}: for mode 'valid' one operand must be at least as large as the other on every axis; got shapes "
+        f"{name}: for mode 'valid' one operand must be at least as large as the other on every "
+        "axis; got shapes "
         f"{x.shape} and {y.shape}{here()}. Use mode 'full'."
     )
 
@@ -134,12 +156,20 @@ def _convolved(name: str, x: Array, y: Array, mode: str, method: str, axes: Sequ
         z = np.transpose(z, tuple(int(i) for i in np.argsort(order)))
     if mode == "full":
         return z
-    return _part(z, x.shape if mode == "same" else tuple(max(m - n + 1, 0) for m, n in zip(x.shape, y.shape, strict=True)), axes)
+    return _part(
+        z,
+        x.shape
+        if mode == "same"
+        else tuple(max(m - n + 1, 0) for m, n in zip(x.shape, y.shape, strict=True)),
+        axes,
+    )
 
 
 def _method(name: str, method: str, x: Array, y: Array) -> str:
     if method not in ("auto", "direct", "fft"):
-        raise ValueError(f"{name}: method must be 'auto', 'direct' or 'fft'; got {method!r}{here()}. Pass one of these.")
+        raise ValueError(
+            f"{name}: method must be 'auto', 'direct' or 'fft'; got {method!r}{here()}. Pass one of these."
+        )
     if x.dtype.kind not in "fc":
         return "direct"
     if method != "auto":
@@ -150,8 +180,9 @@ def _method(name: str, method: str, x: Array, y: Array) -> str:
 def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Array:
     """Return the convolution of two arrays of equal rank along all axes.
 
-    ``mode`` "full" has every term, "same" its centre with the shape of in1, "valid" what needs no padding. ``method``
-    "direct" adds products, "fft" uses Fourier transforms, "auto" takes "fft" where both arrays are large.
+    ``mode`` "full" has every term, "same" its centre with the shape of in1, "valid" what needs no padding.
+    ``method`` "direct" adds products, "fft" uses Fourier transforms, "auto" takes "fft" where both arrays
+    are large.
 
     >>> import autotrace, numpy as np
     >>> autotrace.grad(lambda y: convolve(np.array([1.0, 2.0]), y)[1])(np.array([3.0, 4.0, 5.0]))
@@ -164,7 +195,9 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Ar
 
 
 def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> Array:
-    """Return the correlation of two arrays of equal rank: the convolution of in1 with in2 reversed and conjugated."""
+    """Return the correlation of two arrays of equal rank: the convolution of in1 with in2 reversed and
+    conjugated.
+    """
     x, y = _operands("correlate", in1, in2)
     if x.ndim == 0:
         return x * np.conj(y)
@@ -172,7 +205,9 @@ def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> A
     axes = range(x.ndim)
     if _swaps("correlate", mode, x, y, axes):
         # SciPy correlates the larger with the smaller, and turns the result round.
-        return np.conj(_reversed(_convolved("correlate", y, np.conj(_reversed(x, x.ndim)), mode, method, axes), x.ndim))
+        return np.conj(
+            _reversed(_convolved("correlate", y, np.conj(_reversed(x, x.ndim)), mode, method, axes), x.ndim)
+        )
     return _convolved("correlate", x, np.conj(_reversed(y, y.ndim)), mode, method, axes)
 
 

@@ -1,4 +1,5 @@
-"""The names of :mod:`scipy.special`: its ufuncs, which take traced values by themselves, and functions made of them.
+"""The names of :mod:`scipy.special`: its ufuncs, which take traced values by themselves, and functions made
+of them.
 
 A derivative that is not offered (in the order of a Bessel function, say) is an error where it is asked for.
 What has no rule here is SciPy's own and refuses traced values.
@@ -36,7 +37,9 @@ def __getattr__(name: str) -> Any:
 
 
 class _Extension:
-    """What array-agnostic code finds as ``special`` in the namespace of a traced array: what has rules here."""
+    """What array-agnostic code finds as ``special`` in the namespace of a traced array: what has rules
+    here.
+    """
 
     def __getattr__(self, name: str) -> Any:
         found = globals()[name] if name in __all__ else getattr(elementwise.sc, name, None)

@@ -259,7 +259,10 @@ class Ive(Binary):
 
 
 class Kv(Binary):
-    """The modified Bessel function of the second kind of real order v. In z: -(K_{v-1} + K_{v+1}) / 2 (DLMF 10.29.1)."""
+    """The modified Bessel function of the second kind of real order v.
+
+    In z: -(K_{v-1} + K_{v+1}) / 2 (DLMF 10.29.1).
+    """
 
     ufunc = sc.kv
     impl = sc.kv
@@ -326,7 +329,10 @@ _airy = parts(Airy)
 
 
 class SphericalJn(Binary):
-    """The spherical Bessel function j_n. Derivative: (n j_{n-1} - (n + 1) j_{n+1}) / (2n + 1) (DLMF 10.51.1)."""
+    """The spherical Bessel function j_n.
+
+    Derivative: (n j_{n-1} - (n + 1) j_{n+1}) / (2n + 1) (DLMF 10.51.1).
+    """
 
     ufunc = sc._spherical_jn
     impl = sc._spherical_jn
@@ -352,7 +358,10 @@ class SphericalYn(Binary):
 
 
 class SphericalIn(Binary):
-    """The modified spherical Bessel function i_n. Derivative: (n i_{n-1} + (n + 1) i_{n+1}) / (2n + 1) (DLMF 10.51.4)."""
+    """The modified spherical Bessel function i_n.
+
+    Derivative: (n i_{n-1} + (n + 1) i_{n+1}) / (2n + 1) (DLMF 10.51.4).
+    """
 
     ufunc = sc._spherical_in
     impl = sc._spherical_in
@@ -365,7 +374,10 @@ class SphericalIn(Binary):
 
 
 class SphericalKn(Binary):
-    """The modified spherical Bessel function k_n. Derivative: -(n k_{n-1} + (n + 1) k_{n+1}) / (2n + 1) (DLMF 10.51.4)."""
+    """The modified spherical Bessel function k_n.
+
+    Derivative: -(n k_{n-1} + (n + 1) k_{n+1}) / (2n + 1) (DLMF 10.51.4).
+    """
 
     ufunc = sc._spherical_kn
     impl = sc._spherical_kn
@@ -383,16 +395,44 @@ def _neighbours(function: Any, n: Array, z: Array, sign: float) -> Array:
     n = like(n, z)
     return (n * below + (sign * (n + 1)) * above) / (2 * n + 1)
 
+
 for _primitive in (
-    J0(), J1(), Y0(), Y1(), BesselI0(), BesselI1(), BesselI0e(), BesselI1e(), K0(), K1(), K0e(), K1e(), Jv(), Jve(),
-    Yv(), Yve(), Yn(), Kn(), Iv(), Ive(), Kv(), Kve(), Hankel1(), Hankel2(), SphericalJn(), SphericalYn(),
-    SphericalIn(), SphericalKn(),
-):  # fmt: skip
+    J0(),
+    J1(),
+    Y0(),
+    Y1(),
+    BesselI0(),
+    BesselI1(),
+    BesselI0e(),
+    BesselI1e(),
+    K0(),
+    K1(),
+    K0e(),
+    K1e(),
+    Jv(),
+    Jve(),
+    Yv(),
+    Yve(),
+    Yn(),
+    Kn(),
+    Iv(),
+    Ive(),
+    Kv(),
+    Kve(),
+    Hankel1(),
+    Hankel2(),
+    SphericalJn(),
+    SphericalYn(),
+    SphericalIn(),
+    SphericalKn(),
+):
     elementwise(_primitive)
 
 
 def _spherical(function: Any, n: Any, z: Any, derivative: bool, sign: float, parity: int) -> Array:
-    """Evaluate ``function`` (or its derivative) where it is defined for complex ``z``; for real ones reflect z < 0."""
+    """Evaluate ``function`` (or its derivative) where it is defined for complex ``z``; for real ones
+    reflect z < 0.
+    """
     n, z = np.asarray(n, np.int_), as_operand(z)
     z = z if hasattr(z, "dtype") else np.asarray(z)
     scale = -1.0 if function is sc._spherical_kn else 1.0
@@ -417,10 +457,14 @@ def spherical_yn(n: Any, z: Any, derivative: bool = False) -> Array:
 
 
 def spherical_in(n: Any, z: Any, derivative: bool = False) -> Array:
-    """Return the modified spherical Bessel function of the first kind of order ``n``, or its derivative in ``z``."""
+    """Return the modified spherical Bessel function of the first kind of order ``n``, or its derivative in
+    ``z``.
+    """
     return _spherical(sc._spherical_in, n, z, derivative, 1.0, 0)
 
 
 def spherical_kn(n: Any, z: Any, derivative: bool = False) -> Array:
-    """Return the modified spherical Bessel function of the second kind of order ``n``, or its derivative in ``z``."""
+    """Return the modified spherical Bessel function of the second kind of order ``n``, or its derivative in
+    ``z``.
+    """
     return _spherical(sc._spherical_kn, n, z, derivative, 1.0, 0)

@@ -1,8 +1,8 @@
 """What the rules of special functions share.
 
-SciPy's functions here are its ufuncs, taken from where they are defined: with ``SCIPY_ARRAY_API=1`` the public
-module holds wrappers in their place. A rule calls them as NumPy's functions are called elsewhere: on arrays
-that is direct, on traced values it comes back to the primitives.
+SciPy's functions here are its ufuncs, taken from where they are defined: with ``SCIPY_ARRAY_API=1`` the
+public module holds wrappers in their place. A rule calls them as NumPy's functions are called elsewhere: on
+arrays that is direct, on traced values it comes back to the primitives.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def parts(family: type[Part]) -> list[Callable[..., Array]]:
 
 
 class Part(Unary, family=True):
-    """One of the several outputs of a ufunc, that of number ``part``; what is not asked for is not computed."""
+    """One of the several outputs of a ufunc, that of number ``part``; what is not asked for is not
+    computed.
+    """
 
     part: int
 
@@ -61,7 +63,9 @@ class Part(Unary, family=True):
 
 
 def fixed(name: str, argument: str) -> Callable[..., NoReturn]:
-    """Make the rule of an ``argument`` in which no derivative is offered: it says so, and never gives a zero."""
+    """Make the rule of an ``argument`` in which no derivative is offered: it says so, and never gives a
+    zero.
+    """
 
     def refuse(self: Any, t: Array, *operands: Array) -> NoReturn:
         raise MissingRuleError(

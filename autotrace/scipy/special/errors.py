@@ -73,7 +73,10 @@ class Erfcx(Unary):
 
 
 class Dawsn(Unary):
-    """Dawson's integral. Derivative: 1 - 2 x y (DLMF 7.5.1, 7.2.5); for large |x| its expansion (DLMF 7.12.1)."""
+    """Dawson's integral.
+
+    Derivative: 1 - 2 x y (DLMF 7.5.1, 7.2.5); for large |x| its expansion (DLMF 7.12.1).
+    """
 
     ufunc = sc.dawsn
     impl = sc.dawsn
@@ -155,7 +158,10 @@ class NdtriExp(Unary):
 
 
 class LogNdtr(Unary):
-    """log ndtr(x). Derivative: density by distribution function, the inverse of Mills' ratio at -x (DLMF 7.8.1)."""
+    """log ndtr(x).
+
+    Derivative: density by distribution function, the inverse of Mills' ratio at -x (DLMF 7.8.1).
+    """
 
     ufunc = sc.log_ndtr
     impl = sc.log_ndtr
@@ -168,7 +174,10 @@ class LogNdtr(Unary):
 
 
 class InverseMills(Unary):
-    """h(x) = density(x) / ndtr(x), without overflow. Derivative: -h (x + h); for large -x by the expansion of x + h."""
+    """h(x) = density(x) / ndtr(x), without overflow.
+
+    Derivative: -h (x + h); for large -x by the expansion of x + h.
+    """
 
     ufunc = sc.ndtr
     weight = 20
@@ -215,6 +224,18 @@ class OwensT(Binary):
 
 
 for _primitive in (
-    Erf(), Erfc(), Erfi(), Erfcx(), Dawsn(), Wofz(), Erfinv(), Erfcinv(), Ndtr(), Ndtri(), NdtriExp(), LogNdtr(), OwensT(),
-):  # fmt: skip
+    Erf(),
+    Erfc(),
+    Erfi(),
+    Erfcx(),
+    Dawsn(),
+    Wofz(),
+    Erfinv(),
+    Erfcinv(),
+    Ndtr(),
+    Ndtri(),
+    NdtriExp(),
+    LogNdtr(),
+    OwensT(),
+):
     elementwise(_primitive)

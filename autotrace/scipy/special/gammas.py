@@ -1,4 +1,7 @@
-"""The gamma function and its relatives. Sources: DLMF, chapters 5 (gamma), 8 (incomplete gamma and beta), 25 (zeta)."""
+"""The gamma function and its relatives.
+
+Sources: DLMF, chapters 5 (gamma), 8 (incomplete gamma and beta), 25 (zeta).
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ class Gammasgn(Predicate):
 
 
 class Rgamma(Unary):
-    """1 / gamma(x), entire. Derivative: -psi(x) / gamma(x), which at x = -n is (-1)^n n! (DLMF 5.7.1, 5.2.2)."""
+    """1 / gamma(x), entire.
+
+    Derivative: -psi(x) / gamma(x), which at x = -n is (-1)^n n! (DLMF 5.7.1, 5.2.2).
+    """
 
     ufunc = sc.rgamma
     impl = sc.rgamma
@@ -76,13 +82,17 @@ class Psi(Unary):
     def derivative(self, x: Array, y: Array) -> Array:
         if x.dtype.kind == "c":
             raise MissingRuleError(
-                f"psi: its derivative is offered for real arguments; got a complex one{here()}. Use real arguments."
+                f"psi: its derivative is offered for real arguments; got a complex one{here()}. "
+                "Use real arguments."
             )
         return sc._zeta(2.0, x)
 
 
 class Zeta(Binary):
-    """Hurwitz' zeta function. In q the derivative is -s zeta(s + 1, q) (DLMF 25.11.17); none is offered in s."""
+    """Hurwitz' zeta function.
+
+    In q the derivative is -s zeta(s + 1, q) (DLMF 25.11.17); none is offered in s.
+    """
 
     ufunc = sc._zeta
     impl = sc._zeta
@@ -181,7 +191,10 @@ class Gammainc(Binary):
 
 
 class Gammaincc(Binary):
-    """The regularised upper incomplete gamma function 1 - P(a, x) (DLMF 8.2.4). No derivative is offered in a."""
+    """The regularised upper incomplete gamma function 1 - P(a, x) (DLMF 8.2.4).
+
+    No derivative is offered in a.
+    """
 
     ufunc = sc.gammaincc
     impl = sc.gammaincc
@@ -225,7 +238,10 @@ def beta_density(a: Array, b: Array, x: Array) -> Array:
 
 
 class Betainc(Ternary):
-    """The regularised incomplete beta function I_x(a, b) (DLMF 8.17.2). No derivative is offered in a and b."""
+    """The regularised incomplete beta function I_x(a, b) (DLMF 8.17.2).
+
+    No derivative is offered in a and b.
+    """
 
     ufunc = sc.betainc
     impl = sc.betainc
@@ -269,7 +285,9 @@ class Betaincinv(Ternary):
 def student_density(df: Array, t: Array) -> Array:
     """The density of Student's t distribution, the derivative of stdtr(df, t) in t."""
     half = 0.5 * df
-    return np.exp(sc.gammaln(half + 0.5) - sc.gammaln(half) - (half + 0.5) * np.log1p(t * t / df)) / np.sqrt(np.pi * df)
+    return np.exp(sc.gammaln(half + 0.5) - sc.gammaln(half) - (half + 0.5) * np.log1p(t * t / df)) / np.sqrt(
+        np.pi * df
+    )
 
 
 class Stdtr(Binary):
@@ -299,8 +317,26 @@ class Stdtrit(Binary):
 
 
 for _primitive in (
-    Gamma(), Gammaln(), Loggamma(), Gammasgn(), Rgamma(), Psi(), Zeta(), RiemannZeta(), Beta(), Betaln(), Poch(),
-    Binom(), Gammainc(), Gammaincc(), Gammaincinv(), Gammainccinv(), Betainc(), Betaincc(), Betaincinv(),
-    Stdtr(), Stdtrit(),
-):  # fmt: skip
+    Gamma(),
+    Gammaln(),
+    Loggamma(),
+    Gammasgn(),
+    Rgamma(),
+    Psi(),
+    Zeta(),
+    RiemannZeta(),
+    Beta(),
+    Betaln(),
+    Poch(),
+    Binom(),
+    Gammainc(),
+    Gammaincc(),
+    Gammaincinv(),
+    Gammainccinv(),
+    Betainc(),
+    Betaincc(),
+    Betaincinv(),
+    Stdtr(),
+    Stdtrit(),
+):
     elementwise(_primitive)

@@ -1,4 +1,7 @@
-"""Exponential integrals, elliptic integrals, hypergeometric functions, Lambert's W. Source: DLMF, chapters 4, 6, 8, 13, 15, 19."""
+"""Exponential integrals, elliptic integrals, hypergeometric functions, Lambert's W.
+
+Source: DLMF, chapters 4, 6, 8, 13, 15, 19.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,9 @@ class Expn(Binary):
 
 
 def _sinc(x: Array, sign: float, sine: Callable[[Array], Array]) -> Array:
-    """sin(x) / x (``sign`` -1) or sinh(x) / x (1), whose derivatives are right near 0: there by their series."""
+    """sin(x) / x (``sign`` -1) or sinh(x) / x (1), whose derivatives are right near 0: there by their
+    series.
+    """
     near = np.abs(x) < 0.1
     u = np.where(near, x, 0)
     u = sign * u * u
@@ -101,7 +106,9 @@ class Spence(Unary):
 
 
 class Ellipk(Unary):
-    """The complete elliptic integral K of the parameter m; its derivative is a hypergeometric function (DLMF 19.5.1)."""
+    """The complete elliptic integral K of the parameter m; its derivative is a hypergeometric function
+    (DLMF 19.5.1).
+    """
 
     ufunc = sc.ellipk
     impl = sc.ellipk
@@ -112,7 +119,9 @@ class Ellipk(Unary):
 
 
 class Ellipe(Unary):
-    """The complete elliptic integral E of the parameter m; its derivative is a hypergeometric function (DLMF 19.5.2)."""
+    """The complete elliptic integral E of the parameter m; its derivative is a hypergeometric function
+    (DLMF 19.5.2).
+    """
 
     ufunc = sc.ellipe
     impl = sc.ellipe
@@ -205,6 +214,17 @@ class Wrightomega(Unary):
 
 
 for _primitive in (
-    Exp1(), Expi(), Expn(), Spence(), Ellipk(), Ellipe(), Hyp0f1(), Hyp1f1(), Hyperu(), Hyp2f1(), Lambertw(), Wrightomega(),
-):  # fmt: skip
+    Exp1(),
+    Expi(),
+    Expn(),
+    Spence(),
+    Ellipk(),
+    Ellipe(),
+    Hyp0f1(),
+    Hyp1f1(),
+    Hyperu(),
+    Hyp2f1(),
+    Lambertw(),
+    Wrightomega(),
+):
     elementwise(_primitive)

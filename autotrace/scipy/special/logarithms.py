@@ -259,7 +259,25 @@ class Powm1(Binary):
 
 
 for _primitive in (
-    Expit(), LogExpit(), Logit(), Xlogy(), Xlog1py(), Entr(), RelEntr(), KlDiv(), SpecialLog1p(), SpecialExpm1(),
-    SpecialExp2(), Exp10(), SpecialCbrt(), Cosm1(), Sindg(), Cosdg(), Tandg(), Cotdg(), Exprel(), Powm1(),
-):  # fmt: skip
+    Expit(),
+    LogExpit(),
+    Logit(),
+    Xlogy(),
+    Xlog1py(),
+    Entr(),
+    RelEntr(),
+    KlDiv(),
+    SpecialLog1p(),
+    SpecialExpm1(),
+    SpecialExp2(),
+    Exp10(),
+    SpecialCbrt(),
+    Cosm1(),
+    Sindg(),
+    Cosdg(),
+    Tandg(),
+    Cotdg(),
+    Exprel(),
+    Powm1(),
+):
     elementwise(_primitive)

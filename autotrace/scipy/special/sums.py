@@ -1,4 +1,6 @@
-"""Functions of whole arrays, and functions that SciPy makes of several: logsumexp, softmax, polygamma, multigammaln."""
+"""Functions of whole arrays, and functions that SciPy makes of several: logsumexp, softmax, polygamma,
+multigammaln.
+"""
 
 from __future__ import annotations
 
@@ -30,16 +32,21 @@ def _inexact(x: Array) -> Array:
 
 
 def _shift(x: Array, axis: Any) -> Array:
-    """The largest element, by its real part, to subtract before exponentials; 0 where it is infinite or NaN."""
+    """The largest element, by its real part, to subtract before exponentials; 0 where it is infinite or
+    NaN.
+    """
     top = np.max(stop_gradient_leaf(np.real(x)), axis=axis, keepdims=True)
     return np.where(np.isfinite(top), top, np.zeros((), top.dtype))
 
 
-def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False) -> Any:
+def logsumexp(
+    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
+) -> Any:
     """Return log(sum(b exp(a))) along ``axis`` (an integer, a tuple, or None for all) without overflow.
 
-    Elements with weight 0 count as 0 even where exp(a) is infinite. A negative sum is NaN, or with ``return_sign``
-    the pair of log|sum| and the sign (for complex ``a`` the phase). The derivative is the softmax, weighted.
+    Elements with weight 0 count as 0 even where exp(a) is infinite. A negative sum is NaN, or with
+    ``return_sign`` the pair of log|sum| and the sign (for complex ``a`` the phase). The derivative is the
+    softmax, weighted.
 
     >>> import autotrace, numpy as np
     >>> autotrace.grad(logsumexp)(np.array([1000.0, 1000.0]))
@@ -62,14 +69,17 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, r
     shift = _shift(a, axis)
     terms = np.exp(a - shift)
     terms = terms if b is None else b * terms
-    # The largest terms, which are 1 times their weights, are kept apart for the digits of what is small beside them.
+    # The largest terms, 1 times their weights, are kept apart for the digits of what is small beside them.
     largest = np.real(a) == np.real(shift)
     top = np.sum(np.where(largest, terms, 0), axis=axis, keepdims=True)
     rest = np.sum(np.where(largest, 0, terms), axis=axis, keepdims=True)
     total = top + rest
     split = (np.real(top) > 0) & (np.abs(rest) < np.real(top)) & (np.imag(top) == 0)
-    log = np.where(split, np.log(np.where(split, top, 1)) + sc.log1p(np.where(split, rest, 0) / np.where(split, top, 1)),
-                   np.log(_magnitude(np.where(split, 1, total), return_sign)))
+    log = np.where(
+        split,
+        np.log(np.where(split, top, 1)) + sc.log1p(np.where(split, rest, 0) / np.where(split, top, 1)),
+        np.log(_magnitude(np.where(split, 1, total), return_sign)),
+    )
     out = np.real(log) if return_sign else log
     out = (out + shift).astype(out.dtype)
     sign = np.sign(total)
@@ -85,7 +95,7 @@ def _empty(a: Array, axis: Any) -> bool:
 
 
 def _magnitude(total: Array, signed: bool) -> Array:
-    """What the logarithm is taken of: |total| where its sign is returned, NaN in place of what is negative."""
+    """What the logarithm is taken of: |total| where its sign is returned, else NaN for what is negative."""
     if signed:
         return np.abs(total)
     if total.dtype.kind == "c":
@@ -114,13 +124,16 @@ def log_softmax(x: Any, axis: Any = None) -> Array:
 def polygamma(n: Any, x: Any) -> Array:
     """Return the ``n``-th derivative of the digamma function at ``x``, for integers n >= 0 (DLMF 5.15.1).
 
-    It is (-1)^(n+1) n! zeta(n + 1, x), and its derivative in ``x`` is polygamma(n + 1, x); float64 as in SciPy.
+    It is (-1)^(n+1) n! zeta(n + 1, x), and its derivative in ``x`` is polygamma(n + 1, x); float64 as in
+    SciPy.
     """
     if not _traced(n) and not _traced(x):
         return scipy.special.polygamma(n, x)
     n, x = _array(n), _array(x)
     if isinstance(n, Tracer):
-        raise TypeError(f"polygamma: n must be known integers; got {n.aval}{here()}. Pass stop_gradient(n) as a number.")
+        raise TypeError(
+            f"polygamma: n must be known integers; got {n.aval}{here()}. Pass stop_gradient(n) as a number."
+        )
     x = x.astype(np.float64) if x.dtype != np.float64 and n.dtype != np.float32 else x
     zero = n == 0
     order = np.where(zero, 1, n)
@@ -131,7 +144,10 @@ def polygamma(n: Any, x: Any) -> Array:
 
 
 def zeta(x: Any, q: Any = None, out: None = None) -> Array:
-    """Return Riemann's zeta function of ``x``, or with ``q`` Hurwitz'. It has a derivative in ``q`` only (DLMF 25.11.17)."""
+    """Return Riemann's zeta function of ``x``, or with ``q`` Hurwitz'.
+
+    It has a derivative in ``q`` only (DLMF 25.11.17).
+    """
     if out is not None:
         raise TypeError(f"zeta: out must be None; got {type(out).__name__}{here()}. Assign the result.")
     return sc._riemann_zeta(x) if q is None else sc._zeta(x, q)
@@ -140,8 +156,8 @@ def zeta(x: Any, q: Any = None, out: None = None) -> Array:
 def multigammaln(a: Any, d: Any) -> Array:
     """Return the logarithm of the multivariate gamma function of dimension ``d`` at ``a`` > (d - 1) / 2.
 
-    A traced ``a`` that is too small gives NaN, where SciPy raises. Raises ``ValueError`` unless ``d`` is a positive integer.
-    Source: Muirhead (1982), "Aspects of multivariate statistical theory", theorem 2.1.12.
+    A traced ``a`` that is too small gives NaN, where SciPy raises. Raises ``ValueError`` unless ``d`` is a
+    positive integer. Source: Muirhead (1982), "Aspects of multivariate statistical theory", theorem 2.1.12.
     """
     if not _traced(a):
         return scipy.special.multigammaln(a, d)

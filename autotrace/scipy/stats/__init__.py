@@ -1,6 +1,7 @@
 """Distributions with the names and arguments of :mod:`scipy.stats`, on plain and on traced values.
 
-Densities, distribution functions and quantiles; nothing random. ``norm(loc, scale)`` holds its parameters as SciPy's does.
+Densities, distribution functions and quantiles; nothing random. ``norm(loc, scale)`` holds its parameters as
+SciPy's does.
 
 >>> import autotrace
 >>> from autotrace.scipy.stats import norm

@@ -1,6 +1,8 @@
-"""Continuous distributions. Formulas as in SciPy's documentation of each, in terms of functions with derivatives.
+"""Continuous distributions. Formulas as in SciPy's documentation of each, in terms of functions with
+derivatives.
 
-A derivative of a distribution function in a shape parameter that has no closed form (gamma's a, beta's a and b,
+A derivative of a distribution function in a shape parameter that has no closed form (gamma's a, beta's a and
+b,
 Student's df) is an error where it is asked for; densities have derivatives in all parameters.
 """
 

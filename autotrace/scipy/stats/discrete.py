@@ -1,4 +1,7 @@
-"""Distributions on integers. Derivatives are those in the parameters: probabilities are constant between integers."""
+"""Distributions on integers.
+
+Derivatives are those in the parameters: probabilities are constant between integers.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,10 @@ class Bernoulli(Discrete):
 
 
 class Binomial(Discrete):
-    """The successes of ``n`` trials that succeed with probability ``p``. Its distribution function is betainc(n - k, k + 1, 1 - p)."""
+    """The successes of ``n`` trials that succeed with probability ``p``.
+
+    Its distribution function is betainc(n - k, k + 1, 1 - p).
+    """
 
     name = "binom"
     shapes = ("n", "p")

@@ -18,7 +18,9 @@ Array = Any
 
 
 def operand(x: Any) -> Array:
-    """Return ``x`` as a traced or plain array of float64, in which SciPy's distributions compute whatever they get."""
+    """Return ``x`` as a traced or plain array of float64, in which SciPy's distributions compute whatever
+    they get.
+    """
     x = as_operand(x)
     x = x if hasattr(x, "dtype") else np.asarray(x)
     return x if x.dtype == np.float64 else x.astype(np.float64)
@@ -51,7 +53,7 @@ class Distribution:
         return Frozen(self, args, kwargs)
 
     def parameters(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
-        """Return the parameters in order; raise ``TypeError`` for names or numbers of them that do not fit."""
+        """Return the parameters in order; raise ``TypeError`` for names or a number that do not fit."""
         names = (*self.shapes, *self.common)
         given = dict(zip(names, args, strict=False))
         wrong = [key for key in kwargs if key not in names or key in given]
@@ -73,7 +75,9 @@ class Distribution:
 
 
 class Continuous(Distribution):
-    """A distribution with a density; subclasses define ``_logpdf``, ``_cdf``, ``_sf``, ``_ppf`` and their like."""
+    """A distribution with a density; subclasses define ``_logpdf``, ``_cdf``, ``_sf``, ``_ppf`` and their
+    like.
+    """
 
     common: ClassVar[dict[str, float]] = {"loc": 0, "scale": 1}
     low: ClassVar[float] = -np.inf
@@ -83,7 +87,9 @@ class Continuous(Distribution):
     closed: ClassVar[bool] = True
     """The density is finite at the ends of the support, as far as it depends on them."""
 
-    def _standardised(self, x: Any, args: Any, kwargs: Any, closed: bool) -> tuple[Array, list[Array], Array, Array, Array, Array]:
+    def _standardised(
+        self, x: Any, args: Any, kwargs: Any, closed: bool
+    ) -> tuple[Array, list[Array], Array, Array, Array, Array]:
         """Return z safe inside the support, the shapes, the scale, and where: below, above, valid."""
         *shapes, loc, scale = self.parameters(args, kwargs)
         ok = self.valid(*shapes) & (scale > 0)
@@ -101,7 +107,9 @@ class Continuous(Distribution):
         """Return the density at ``x``."""
         return np.exp(self.logpdf(x, *args, **kwargs))
 
-    def _distribution(self, function: Any, x: Any, args: Any, kwargs: Any, at_low: float, at_high: float) -> Array:
+    def _distribution(
+        self, function: Any, x: Any, args: Any, kwargs: Any, at_low: float, at_high: float
+    ) -> Array:
         z, shapes, _, below, above, ok = self._standardised(x, args, kwargs, False)
         value = np.where(below, at_low, np.where(above, at_high, function(z, *shapes)))
         return np.where(ok, value, np.nan)
@@ -161,7 +169,9 @@ class Continuous(Distribution):
 
 
 class Discrete(Distribution):
-    """A distribution on integers; subclasses define ``_logpmf``, ``_support`` and, if in closed form, ``_cdf``, ``_sf``."""
+    """A distribution on integers; subclasses define ``_logpmf``, ``_support`` and, if in closed form,
+    ``_cdf``, ``_sf``.
+    """
 
     common: ClassVar[dict[str, float]] = {"loc": 0}
 
@@ -194,7 +204,9 @@ class Discrete(Distribution):
         """Return the logarithm of ``sf``."""
         return np.log(self.sf(k, *args, **kwargs))
 
-    def _distribution(self, function: Any, k: Any, args: Any, kwargs: Any, at_low: float, at_high: float) -> Array:
+    def _distribution(
+        self, function: Any, k: Any, args: Any, kwargs: Any, at_low: float, at_high: float
+    ) -> Array:
         *shapes, loc = self.parameters(args, kwargs)
         j = np.floor(operand(k) - loc)
         below, above = j < 0, j >= self._high(*shapes)

@@ -19,18 +19,21 @@ __all__ = ["dirichlet", "multivariate_normal"]
 class MultivariateNormal:
     """The normal distribution of vectors.
 
-    The covariance counts as the symmetric matrix (cov + cov^T) / 2: its derivative is shared by both triangles.
+    The covariance counts as the symmetric matrix (cov + cov^T) / 2: its derivative is shared by both
+    triangles.
     """
 
     def logpdf(self, x: Any, mean: Any = None, cov: Any = 1, allow_singular: bool = False) -> Array:
-        """Return the logarithm of the density at x : f[..., d], for mean : f[d] and cov : f[d, d], f[d] (a diagonal) or f[].
+        """Return the logarithm of the density at x : f[..., d], for mean : f[d] and cov : f[d, d], f[d] (a
+        diagonal) or f[].
 
-        A vector x counts as d numbers, or as numbers of d = 1. Raises ``LinAlgError`` unless ``cov`` is positive
-        definite, ``UnsupportedError`` for ``allow_singular``.
+        A vector x counts as d numbers, or as numbers of d = 1. Raises ``LinAlgError`` unless ``cov`` is
+        positive definite, ``UnsupportedError`` for ``allow_singular``.
         """
         if allow_singular:
             raise UnsupportedError(
-                f"multivariate_normal: allow_singular has no derivative; got True{here()}. Add a small multiple of 1 to cov."
+                f"multivariate_normal: allow_singular has no derivative; got True{here()}. Add a "
+                "small multiple of 1 to cov."
             )
         x, cov = operand(x), operand(cov)
         mean = None if mean is None else operand(mean).reshape((-1,))
@@ -40,7 +43,8 @@ class MultivariateNormal:
         cov = _matrix(cov, size)
         if cov.shape != (size, size) or mean.shape != (size,):
             raise ValueError(
-                f"multivariate_normal: mean and cov must fit; got shapes {mean.shape} and {cov.shape}{here()}. Reshape one."
+                f"multivariate_normal: mean and cov must fit; got shapes {mean.shape} and "
+                f"{cov.shape}{here()}. Reshape one."
             )
         x = x.reshape((1,)) if x.ndim == 0 else x[:, None] if x.ndim == 1 and size == 1 else x
         factor = np.linalg.cholesky(0.5 * (cov + cov.T))
@@ -66,22 +70,27 @@ class Dirichlet:
     """Dirichlet's distribution of vectors that add up to 1."""
 
     def logpdf(self, x: Any, alpha: Any) -> Array:
-        """Return the logarithm of the density at x : f[k] or f[k, n] for alpha : f[k]; x may lack the last element.
+        """Return the logarithm of the density at x : f[k] or f[k, n] for alpha : f[k]; x may lack the last
+        element.
 
-        Raises ``ValueError`` for plain ``x`` or ``alpha`` that are not valid; of traced ones the values are not looked at.
+        Raises ``ValueError`` for plain ``x`` or ``alpha`` that are not valid; of traced ones the values are
+        not looked at.
         """
         x, alpha = operand(x), operand(alpha)
         if x.shape[0] + 1 == alpha.shape[0]:
             x = np.concatenate([x, 1 - x.sum(axis=0, keepdims=True)])
         if alpha.ndim != 1 or x.shape[0] != alpha.shape[0]:
             raise ValueError(
-                f"dirichlet: x must have the length of alpha, or one less; got shapes {x.shape} and {alpha.shape}{here()}. "
+                f"dirichlet: x must have the length of alpha, or one less; got shapes {x.shape} "
+                f"and {alpha.shape}{here()}. "
                 "Put the components on the first axis."
             )
         if not isinstance(x, Tracer) and (np.any(x < 0) or np.any(np.abs(x.sum(axis=0) - 1) > 1e-9)):
             raise ValueError(f"dirichlet: x must be positive and add up to 1; got {x}{here()}. Normalise it.")
         if not isinstance(alpha, Tracer) and np.any(alpha <= 0):
-            raise ValueError(f"dirichlet: alpha must be positive; got {alpha}{here()}. Pass positive parameters.")
+            raise ValueError(
+                f"dirichlet: alpha must be positive; got {alpha}{here()}. Pass positive parameters."
+            )
         powers = alpha.reshape((-1,) + (1,) * (x.ndim - 1)) - 1
         return sc.xlogy(powers, x).sum(axis=0) + sc.gammaln(alpha.sum()) - sc.gammaln(alpha).sum()
 
