@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ir import Atom, Jaxpr, Literal
+from ..primitives.families import Elementwise
+from ..primitives.reduction import Reduction
 from ..tracing import run_all
 from .codegen import Compiled, generate
 from .fusion import SMALLEST, fuse
@@ -31,19 +33,21 @@ def optimize(jaxpr: Jaxpr) -> Jaxpr:
 class Program:
     """A callable of a jaxpr, from its leaves (arrays and NumPy scalars) to the list of its outputs."""
 
-    __slots__ = ("_compiled", "_optimized", "_runs", "jaxpr")
+    __slots__ = ("_compiled", "_optimized", "_runs", "fresh", "jaxpr")
 
     def __init__(self, jaxpr: Jaxpr) -> None:
         self.jaxpr = jaxpr
         self._optimized: Jaxpr | None = None
         self._compiled: Compiled | None = None
         self._runs = 0
+        self.fresh = False
+        """Outputs are arrays of their own by construction: nobody has to look, and copy."""
 
     def __call__(self, *leaves: Any) -> Sequence[Any]:
         if self._compiled is not None:
             return self._compiled(*leaves)
         self._runs += 1
-        if (self._runs > RUNS_BEFORE_COMPILING or self._is_large) and len(self.optimized.equations) <= LONGEST:
+        if (self._runs > RUNS_BEFORE_COMPILING or self.is_large) and len(self.optimized.equations) <= LONGEST:
             return self.compiled(*leaves)
         return self._interpret(leaves)
 
@@ -55,8 +59,8 @@ class Program:
         return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
 
     @property
-    def _is_large(self) -> bool:
-        """On large arrays one run costs more than compiling."""
+    def is_large(self) -> bool:
+        """On large arrays one run costs more than compiling, and keeps more."""
         return any(v.aval.size >= SMALLEST for e in self.jaxpr.equations for v in e.outputs)
 
     @property
@@ -71,4 +75,12 @@ class Program:
         """The generated function, made now if need be."""
         if self._compiled is None:
             self._compiled = generate(fuse(self.optimized), rounding=True)
+            self.fresh = _are_fresh(self.optimized)
         return self._compiled
+
+
+def _are_fresh(jaxpr: Jaxpr) -> bool:
+    """Tell whether every output is the result of arithmetic, and no two are the same."""
+    made = {e.outputs[0]: e.primitive for e in jaxpr.equations if not e.primitive.multiple}
+    kinds = [made.get(v) for v in jaxpr.outputs]  # type: ignore[call-overload]
+    return len(set(jaxpr.outputs)) == len(jaxpr.outputs) and all(isinstance(p, Elementwise | Reduction) for p in kinds)

@@ -17,12 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..compile.codegen import Compiled
-from ..compile.program import Program, optimize
+from ..compile.program import Program
 from ..errors import GuardError
 from ..ir import Equation, Jaxpr, Literal, ShapedArray, place, print_jaxpr
-from ..primitives.arithmetic import Positive
-from ..primitives.families import Elementwise
-from ..primitives.reduction import Reduction
 from ..tracing import SCALAR_AVALS, Tracer, bind, leaf_aval, leaf_value, run_all, trace
 from ..transforms.arguments import function_name, locate, owned, parameters_of
 from ..transforms.wrapper import Transformed, transformed
@@ -50,8 +47,6 @@ class _Path(NamedTuple):
 
     program: Program
     out_tree: PyTreeDef
-    fresh: bool
-    """Outputs are arrays of their own by construction; nothing has to be copied."""
 
 
 def jit(
@@ -228,7 +223,10 @@ class Jitted(Transformed):
             raise self._unsettled(paths)
         path, values = self._record(arguments)
         jaxpr = path.program.jaxpr
-        outs = _finish(jaxpr, arguments.leaves, values)
+        if path.program.is_large and not any(type(x) is Tracer for x in jaxpr.constants):
+            outs = path.program(*arguments.leaves)
+        else:
+            outs = _finish(jaxpr, arguments.leaves, values)
         if any(type(x) is Tracer for x in jaxpr.constants):
             return tree_unflatten(path.out_tree, outs)  # closes over an enclosing trace: good for this call only
         self._misses += 1
@@ -240,8 +238,7 @@ class Jitted(Transformed):
     def _record(self, arguments: _Arguments) -> tuple[_Path, dict[Any, Any]]:
         what = f"jit({function_name(self._fun)})"
         traced = trace(arguments.call, arguments.avals, arguments.leaves, what, lasting=True)
-        jaxpr = optimize(traced.jaxpr) if traced.derived else traced.jaxpr
-        return _Path(Program(jaxpr), traced.out_tree, _are_fresh(jaxpr)), traced.values or {}
+        return _Path(Program(traced.jaxpr), traced.out_tree), traced.values or {}
 
     def _in_trace(self, key: Any, arguments: _Arguments) -> Any:
         """Record a call, one equation; with guards, or closing over tracers, the equations themselves."""
@@ -336,22 +333,13 @@ def _finish(jaxpr: Jaxpr, leaves: Sequence[Any], values: dict[Any, Any]) -> list
 
 
 def _result(path: _Path, outs: Sequence[Any], leaves: Sequence[Any]) -> Any:
-    if not path.fresh:
+    if not path.program.fresh:
         outs = owned(outs, [*leaves, *path.program.jaxpr.constants])
     return tree_unflatten(path.out_tree, outs)
 
 
 def _guards(jaxpr: Jaxpr) -> list[Equation]:
     return [e for e in jaxpr.equations if e.primitive.effect and not e.outputs]
-
-
-def _are_fresh(jaxpr: Jaxpr) -> bool:
-    """Tell whether every output is a new array by construction: the result of arithmetic, and no two the same."""
-    made = {e.outputs[0]: e.primitive for e in jaxpr.equations if not e.primitive.multiple}
-    kinds = [made.get(v) for v in jaxpr.outputs]  # type: ignore[call-overload]
-    return len(set(jaxpr.outputs)) == len(jaxpr.outputs) and all(
-        isinstance(p, Elementwise | Reduction) and not isinstance(p, Positive) for p in kinds
-    )
 
 
 @contextmanager
