@@ -1,4 +1,4 @@
-"""The names of :mod:`numpy`. Its functions work on traced values by themselves; this adds what they cannot reach.
+"""The names of :mod:`numpy`: its own functions, which work on traced values, and what those cannot reach.
 
 NumPy calls us back wherever an argument is traced, so most names here are NumPy's own functions. What has no
 traced argument (``zeros``, ``array`` of a list, ...) is replaced by a function that makes traced arrays while
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as _numpy
 
 from ..tracing import Tracer, here, load_rules, method
-
 from . import (
     devices,
     differences,
@@ -54,8 +53,8 @@ def _array_namespace(self: Tracer, /, *, api_version: str | None = None) -> Any:
     """Answer libraries that compute with the namespace of their argument (the Python array API standard)."""
     if api_version is not None and api_version not in _API_VERSIONS:
         raise ValueError(
-            f"__array_namespace__: api_version must be one of {', '.join(_API_VERSIONS)}; got {api_version!r}{here()}. "
-            "Leave it out."
+            f"__array_namespace__: api_version must be one of {', '.join(_API_VERSIONS)}; got {api_version!r}"
+            f"{here()}. Leave it out."
         )
     load_rules()
     return sys.modules[__name__]
@@ -65,7 +64,7 @@ _API_VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
 
 EXTENSIONS: dict[str, Any] = {}
-"""Parts of the namespace that packages above provide: ``special``, the special functions, where SciPy is in use."""
+"""Parts of the namespace that packages above provide: ``special``, where SciPy is in use."""
 
 
 def __getattr__(name: str) -> Any:

@@ -65,7 +65,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
     """The integral along ``axis`` by the trapezoid rule, over coordinates ``x`` or steps ``dx``."""
     y = array(y)
-    axis = normalize_axis_index(axis, y.ndim)
+    given, axis = axis, normalize_axis_index(axis, y.ndim)
     if x is None:
         step = dx
     else:
@@ -73,8 +73,8 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Array:
         if x.ndim == 1:
             step = np.diff(x).reshape((-1, *(1,) * (y.ndim - axis - 1)))
         else:
-            step = np.diff(x, axis=axis)
-    return (step * (y[along(axis, slice(1, None))] + y[along(axis, slice(None, -1))]) / 2.0).sum(axis)
+            step = np.diff(x, axis=given)
+    return (step * (y[along(axis, slice(1, None))] + y[along(axis, slice(None, -1))]) / 2.0).sum(given)
 
 
 def _cumulative(scan: Any, first: int, x: Any, axis: Any, dtype: Any, include_initial: bool) -> Array:

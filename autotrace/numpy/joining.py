@@ -244,8 +244,8 @@ def tile(A: Any, reps: Any) -> Array:
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Array:
     """Each element (along ``axis``, each part) ``repeats`` times, one number for all or one for each."""
     x = array(a)
-    if axis is None:
-        x, axis = x.reshape((x.size,)), 0
+    if axis is None or not x.ndim:
+        x, axis = x.reshape((x.size,)), axis or 0
     axis = normalize_axis_index(axis, x.ndim)
     counts = integers(repeats)
     if len(counts) != 1:

@@ -255,6 +255,8 @@ def _quantile(a: Any, q: Any, scale: int, axis: Any, method: str, keepdims: Any,
     if x.dtype.kind == "c":
         raise TypeError("a must be an array of real numbers")
     q, keep = fractions(q, scale, x.dtype)
+    if not x.size:
+        return np.nanmean(x, axis=axis, **_given(keepdims=keepdims))
     rows, axes = grouped(x, axis)
     count = np.sum(~np.isnan(rows), axis=-1)
     if weights is None:

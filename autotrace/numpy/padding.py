@@ -92,7 +92,7 @@ def _widths(pad_width: Any, rank: int) -> list[tuple[int, int]]:
     if given.dtype.kind not in "iu":
         raise TypeError("`pad_width` must be of integral type.")
     pairs = np.broadcast_to(given, (rank, 2))
-    if (pairs < 0).any():
+    if (given < 0).any():
         raise ValueError("index can't contain negative values")
     return [(int(before), int(after)) for before, after in pairs]
 
@@ -186,7 +186,9 @@ def _odd(x: Array, axis: int, widths: tuple[int, int], mode: str) -> Array:
     column = (-1, *(1,) * (x.ndim - axis - 1))
     taken = x[along(axis, np.where(odd, mirrored, rest))]
     first, last = x[along(axis, slice(0, 1))], x[along(axis, slice(-1, None))]
-    climb = (last - first) * np.where(odd, turns + 1, turns).reshape(column).astype(x.dtype)
+    climbs = np.where(odd, turns + 1, turns).reshape(column)
+    # No turn adds nothing, were the ends infinite.
+    climb = np.where(climbs == 0, np.zeros((), x.dtype), (last - first) * climbs.astype(x.dtype))
     turned = 2 * first + climb - taken
     moved = taken + climb
     original = (places >= 0) & (places < n)

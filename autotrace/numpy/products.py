@@ -89,7 +89,7 @@ def _mode(mode: Any) -> str:
     return modes[mode]
 
 
-def _vectors(name: str, a: Any, v: Any) -> list[Array]:
+def _vectors(a: Any, v: Any) -> list[Array]:
     """Two vectors of one dtype, neither of them empty."""
     xs = [array(a), array(v)]
     dtype = np.result_type(*xs)
@@ -104,14 +104,16 @@ def _vectors(name: str, a: Any, v: Any) -> list[Array]:
 @implements(np.convolve)
 def convolve(a: Any, v: Any, mode: Any = "full") -> Array:
     """sum_j a[k - j] v[j] of vectors: "full", as long as the longer ("same"), or where they overlap fully."""
-    x, y = _vectors("convolve", a, v)
+    x, y = _vectors(a, v)
     return convolve_vectors(x, y, _mode(mode))
 
 
 @implements(np.correlate)
 def correlate(a: Any, v: Any, mode: Any = "valid") -> Array:
     """sum_n a[n + k] conj(v[n]) of two vectors."""
-    x, y = _vectors("correlate", a, v)
+    if not np.ndim(a) or not np.ndim(v):
+        raise ValueError("object of too small depth for desired array")
+    x, y = _vectors(a, v)
     y = np.conj(y)[::-1]
     mode = _mode(mode)
     if mode == "same" and x.size < y.size and x.size % 2 == 0:
@@ -258,6 +260,8 @@ def multi_dot(arrays: Sequence[Any], *, out: None = None) -> Array:
     xs = [array(x) for x in arrays]
     if len(xs) < 2:
         raise ValueError("Expecting at least two arrays.")
+    if len(xs) == 2:
+        return np.dot(xs[0], xs[1])
     row, column = xs[0].ndim == 1, xs[-1].ndim == 1
     xs[0] = xs[0].reshape((1, -1)) if row else xs[0]
     xs[-1] = xs[-1].reshape((-1, 1)) if column else xs[-1]

@@ -198,9 +198,10 @@ def of_sorted(x: Array, q: Array, keep: np.dtype[Any] | None, method: str, lengt
 
 def _interpolated(x: Array, n: Any, q: Array, keep: np.dtype[Any] | None, method: str) -> Array:
     place = _CONTINUOUS[method](n, q)
-    if place.dtype.kind in "iu":
-        return taken(x, place)
     last = n - 1
+    if place.dtype.kind in "iu":  # an integer q: 0 or 1, an end
+        end = taken(x, np.clip(place, 0, last))
+        return end if method == "linear" or x.dtype.kind == "f" else end.astype(np.float64)
     below = np.floor(place)
     part = place - below
     low = np.clip(below, 0, last).astype(np.intp)
