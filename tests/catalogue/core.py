@@ -419,6 +419,17 @@ SHAPES = [
 ]
 
 
+def filled(x: Any) -> Any:
+    """A buffer whose content says nothing until it is written."""
+    y = np.empty_like(x)
+    y[...] = x * 2.0
+    y[:1] = 3.0
+    return y
+
+
+BUFFERS = cases(filled, [(normal(3),), (normal(2, 3),), (cnormal(2),)], covers=(np.empty_like,))
+
+
 def at(*index: Any) -> Callable[[Any], Any]:
     """``x[index]`` for each index."""
 
@@ -552,4 +563,4 @@ INDEXING = [
     *cases(lambda x: x[0] * x[1] + x[0], [(normal(3),)], name="index_twice", covers=()),
 ]
 
-CASES: list[Case] = [*COMPLEX, *SMOOTH_REDUCTIONS, *EXTREMES, *TIES, *SCANS, *COUNTS, *SHAPES, *INDEXING]
+CASES: list[Case] = [*COMPLEX, *SMOOTH_REDUCTIONS, *EXTREMES, *TIES, *SCANS, *COUNTS, *SHAPES, *BUFFERS, *INDEXING]
