@@ -83,6 +83,8 @@ def _bessel_series(x: Array, n: int) -> Array:
     for k in range(1, 90):
         term = term * quarter / (k * (k + n))
         total = total + term
+        if not np.any(term > 1e-18 * total):
+            break
     return total
 
 
