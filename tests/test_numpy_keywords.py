@@ -79,3 +79,13 @@ def test_the_namespace_has_every_name_of_numpy() -> None:
     assert not [name for name in np.__all__ if not hasattr(autotrace.numpy, name)]
     assert not [name for name in np.linalg.__all__ if not hasattr(autotrace.numpy.linalg, name)]
     assert not [name for name in np.fft.__all__ if not hasattr(autotrace.numpy.fft, name)]
+
+
+@pytest.mark.parametrize("join", [np.concatenate, np.stack, np.vstack, np.hstack])
+def test_joining_honours_casting(join) -> None:
+    x = np.ones(2)
+    with pytest.raises(TypeError, match="according to the rule 'same_kind'"):
+        autotrace.make_jaxpr(lambda x: join([x, x], dtype=int))(x)
+    with pytest.raises(TypeError, match="according to the rule 'no'"):
+        autotrace.make_jaxpr(lambda x: join([x, x.astype(np.float32)], casting="no"))(x)
+    assert autotrace.eval_shape(lambda x: join([x, x], dtype=int, casting="unsafe"), x).dtype == int

@@ -339,12 +339,18 @@ def broadcast(array: Any, shape: Any, subok: bool = False) -> Array:
     return link(array, result, ReadOnly(lambda x: broadcast_to(x, shape)), readonly=True)
 
 
-def _promoted(arrays: Sequence[Any], dtype: Any) -> list[Array]:
-    """Bring arrays to their common dtype (or ``dtype``)."""
+def _promoted(arrays: Sequence[Any], dtype: Any, casting: str) -> list[Array]:
+    """Bring arrays to their common dtype (or ``dtype``), as far as ``casting`` allows."""
     xs = [as_operand(x) for x in arrays]
     xs = [x if hasattr(x, "dtype") else np.asarray(x) for x in xs]
     # NumPy makes arrays of the operands first: a Python number counts as float64 here.
     common = np.dtype(dtype) if dtype is not None else np.result_type(*[x.dtype for x in xs])
+    for x in xs:
+        if x.dtype != common and not np.can_cast(x.dtype, common, casting):  # type: ignore[arg-type]
+            raise TypeError(
+                f"Cannot cast array data from {x.dtype!r} to {common!r} according to the rule {casting!r}{here()}. "
+                "Convert it first."
+            )
     return [convert(x, common) for x in xs]
 
 
@@ -363,7 +369,7 @@ def result_type(*operands: Any) -> np.dtype[Any]:
 @implements(np.concatenate)
 def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Arrays one after the other along an axis that they have; flattened first if ``axis`` is None."""
-    xs = _promoted(list(arrays), dtype)
+    xs = _promoted(list(arrays), dtype, casting)
     if not xs:
         raise ValueError("need at least one array to concatenate")
     if axis is None:
@@ -381,7 +387,7 @@ def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: A
 @implements(np.stack)
 def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Arrays of one shape side by side along a new axis."""
-    xs = _promoted(list(arrays), dtype)
+    xs = _promoted(list(arrays), dtype, casting)
     if not xs:
         raise ValueError("need at least one array to stack")
     if len({x.shape for x in xs}) > 1:
