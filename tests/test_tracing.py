@@ -27,7 +27,7 @@ from autotrace import (
 )
 from autotrace.compile.simplify import simplify
 from autotrace.errors import ConcretizationTypeError, UnexpectedTracerError
-from autotrace.ir import SOURCE, place
+from autotrace.ir import COTANGENT, PRIMAL, SOURCE, TANGENT, place
 from autotrace.tracing import Tracer, current_trace
 
 # -- values are lazy -----------------------------------------------------------------------------------------
@@ -93,6 +93,16 @@ def test_values_are_computed_once():
 
     assert value_and_grad(f)(1.0) == (1.0, 2.0)
     assert CALLS == ["a"]
+
+
+def test_a_value_that_is_needed_in_two_ways_is_computed_once():
+    def f(x):
+        a = counted("a", x)
+        b = counted("b", a * 2.0)
+        return x if a + b > 0 else -x
+
+    make_jaxpr(f)(1.0)
+    assert CALLS == ["a", "b"]
 
 
 def test_values_of_an_inner_trace_are_computed_once():
@@ -580,6 +590,22 @@ def test_the_cosine_of_a_sine_stands_on_the_line_of_the_sine():
     assert place(cos.source).line == _line_of("np.sin")
 
 
+def test_equations_know_whether_they_are_of_a_derivative():
+    def phases(function, *args):
+        return {(e.primitive.name, e.source[2]) for e in make_jaxpr(function)(*args).equations}
+
+    x = np.ones(2)
+    assert phases(np.sin, x) == {("sin", PRIMAL)}
+    assert phases(lambda x: jvp(np.sin, (x,), (x,)), x) == {
+        ("sin", PRIMAL),
+        ("cos", TANGENT),
+        ("mul", TANGENT),
+    }
+    backward = phases(lambda x: vjp(np.sin, x)[1](x), x)
+    assert ("mul", COTANGENT) in backward
+    assert ("cos", COTANGENT) in backward
+
+
 def test_print_with_source():
     text = print_jaxpr(make_jaxpr(model)(np.ones(3)), source=True)
     assert f"# test_tracing.py:{_line_of('np.sin')} (model)" in text
@@ -661,7 +687,7 @@ def test_arguments_that_are_not_differentiated_are_not_copied():
     seen = []
 
     def f(x, data):
-        y = x * data
+        y = x * x * data
         seen.append(y._trace.constants)
         return y.sum()
 
@@ -670,7 +696,26 @@ def test_arguments_that_are_not_differentiated_are_not_copied():
     assert np.shares_memory(captured, data)
     _, pullback = vjp(lambda x: grad(f)(x, data) * x, 2.0)
     data[:] = 100.0
-    assert pullback(1.0) == (3.0,)
+    assert pullback(1.0) == (24.0,)
+
+
+def test_a_rule_that_shows_the_callers_array_in_another_shape():
+    """The pullback of ``x @ data`` reads ``data.T``, a view."""
+    data = np.arange(6.0).reshape(3, 2)
+
+    def inner(x):
+        return grad(lambda x, d: np.sum((x @ d) ** 2))(x, data)
+
+    for jaxpr in (make_jaxpr(inner)(np.ones(3)), make_jaxpr(lambda x: vjp(inner, x)[1](x)[0])(np.ones(3))):
+        data[:] = np.arange(6.0).reshape(3, 2)
+        expected = jaxpr(np.ones(3))[0]
+        data[:] = 100.0
+        np.testing.assert_array_equal(jaxpr(np.ones(3))[0], expected)
+    data[:] = np.arange(6.0).reshape(3, 2)
+    _, pullback = vjp(inner, np.ones(3))
+    (expected,) = pullback(np.ones(3))
+    data[:] = 100.0
+    np.testing.assert_array_equal(pullback(np.ones(3))[0], expected)
 
 
 def test_large_arrays_whose_zeros_change_sign():
@@ -747,6 +792,7 @@ ALIASING = {
     "column sum": lambda x: x.sum(axis=0),
     "sum": lambda x: x + x,
     "sum of two": lambda x: x + 2.0 * x,
+    "computed twice": lambda x: (y := x * 2.0, y),
     "closure": lambda x: (x, X),
     "real": lambda x: np.real(x),
     "stack": lambda x: np.stack([x, x]),
@@ -794,10 +840,12 @@ def test_gradients_of_several_arguments_are_separate():
     def f(a, b):
         return np.sum(a + b)
 
-    results = grad(f, argnums=(0, 1))(np.ones(3), np.ones(3))
-    _own(list(results), [])
-    results[0][:] = 5.0
-    np.testing.assert_array_equal(results[1], np.ones(3))
+    for loss in (f, lambda a, b: np.sum(np.sin(a + b)), lambda a, b: f(a * 1.0, b + 0.0) * 2.0):
+        results = grad(loss, argnums=(0, 1))(np.zeros(3), np.zeros(3))
+        _own(list(results), [])
+        expected = results[1].copy()
+        results[0][:] = 5.0
+        np.testing.assert_array_equal(results[1], expected)
 
 
 def test_aux_is_separate():

@@ -71,6 +71,7 @@ class Trace:
         "in_vars",
         "is_open",
         "lasting",
+        "layouts",
         "marks",
         "order",
         "snapshot",
@@ -88,6 +89,8 @@ class Trace:
         self.lasting = lasting
         """The program outlives the call, so that the caller may change memory too."""
         self.order = next(_orders)
+        self.layouts: dict[Var, tuple[Trace, Var, tuple[Any, ...]]] = {}
+        """Of arrays that were written over, the array as it was first, and the steps to the part that is meant."""
         self.marks: tuple[tuple[Trace, int], ...] = ()
         """The enclosing traces, innermost first, and how many equations each had when this one was opened."""
         self.is_open = True
@@ -171,7 +174,11 @@ class Trace:
         found = self._captured.get(id(x))
         if found is not None and (found[1] is x or _same_bits(found[1], x)):
             return found[2]
-        copied = x.copy() if self.snapshot and isinstance(x, np.ndarray) and self._may_change(x) else x
+        # What a transform's rule computes is nobody else's; but it may be a view of what is.
+        theirs = self.snapshot and isinstance(x, np.ndarray) and (
+            SOURCE.get() is None or (self.lasting and x.base is not None)
+        )
+        copied = x.copy() if theirs and self._may_change(x) else x
         var = self.constant(ShapedArray(x.shape, x.dtype), copied)
         self._captured[id(x)] = (x, copied, var)
         return var
