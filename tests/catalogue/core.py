@@ -563,4 +563,14 @@ INDEXING = [
     *cases(lambda x: x[0] * x[1] + x[0], [(normal(3),)], name="index_twice", covers=()),
 ]
 
-CASES: list[Case] = [*COMPLEX, *SMOOTH_REDUCTIONS, *EXTREMES, *TIES, *SCANS, *COUNTS, *SHAPES, *BUFFERS, *INDEXING]
+CASES: list[Case] = [
+    *COMPLEX,
+    *SMOOTH_REDUCTIONS,
+    *EXTREMES,
+    *TIES,
+    *SCANS,
+    *COUNTS,
+    *SHAPES,
+    *BUFFERS,
+    *INDEXING,
+]
