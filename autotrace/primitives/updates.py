@@ -7,13 +7,14 @@ A traced array of rank 1 or more is changed as NumPy's arrays are; a traced scal
 from __future__ import annotations
 
 import operator as python
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..tracing import Tracer, View, check_writable, fresh, here, method, rebind
-from .families import Array
+from ..ir import ShapedArray
+from ..tracing import Tracer, View, bind, check_writable, fresh, here, method, rebind
+from .families import Array, LinearMap
 from .indexing import setitem
 from .promotion import broadcast_to, convert
 
@@ -74,10 +75,29 @@ for _symbol, _ufunc, _function in (
     _in_place(_symbol, _ufunc, _function)
 
 
+class Copy(LinearMap):
+    """The values of ``x`` in C order, whatever the memory layout of ``x``: later reshapes depend on it."""
+
+    def impl(self, x: Array) -> Array:
+        return np.array(x, order="C")
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        return x
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        return tangents[0]
+
+    def transpose(self, ct: Array, inputs: Sequence[Any]) -> tuple[Array]:
+        return (ct,)
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        return bind(self, *inputs)
+
+
 @method("copy", "__copy__")
 def copy(x: Any, order: str = "C") -> Array:
     """Return the same values in an array of one's own."""
-    return fresh(x, "C" if order == "C" else "K")
+    return fresh(bind(Copy(), x) if order == "C" and x.ndim > 1 else x)
 
 
 @method("__deepcopy__")

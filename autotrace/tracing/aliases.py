@@ -274,6 +274,8 @@ def rebind(x: Tracer, value: Any, region: Any = None) -> None:
         trace = current_trace() or x._trace
         value = Tracer(trace, trace.constant(x.aval, np.asarray(value)))
     alias = x._alias
+    if alias is None and x.ndim > 1:
+        alias = x._alias = _root(x)  # remembers the memory layout, which a write does not change
     if alias is None:
         x._trace, x._var = value._trace, value._var
         return
@@ -286,6 +288,9 @@ def rebind(x: Tracer, value: Any, region: Any = None) -> None:
     for depth in range(len(steps) - 1, -1, -1):
         value = known[steps[:depth]] = steps[depth].put(befores[depth], value)
     storage.trace, storage.var = value._trace, value._var
+    for part, written in known.items():
+        if written.ndim > 1:
+            written._trace.layouts[written._var] = (*storage.origin, part)
     _renew(storage, known, steps if region is None else (*steps, region), x, known[steps])
 
 
@@ -359,7 +364,7 @@ def _layout(node: View, storage: _Storage, layouts: dict[Any, Any]) -> Any:
 
 def _layout_of(trace: Trace, var: Var, storage: _Storage) -> Any:
     value = peek(Tracer(trace, var))
-    if value is UNKNOWN:
+    if value is UNKNOWN or not all(_is_plain(trace, v) for v in trace.layouts):
         value = _rehearsed(trace, var)
     # What the function made itself is packed, whatever views its value may be made of here.
     order: Any = storage.order
@@ -367,14 +372,32 @@ def _layout_of(trace: Trace, var: Var, storage: _Storage) -> Any:
 
 
 def _rehearsed(trace: Trace, var: Var) -> Any:
-    """An array such as ``var`` will be, from arguments that are zeros in C order."""
-    values: dict[Any, Any] = {v: np.zeros(v.aval.shape, v.aval.dtype) for v in trace.in_vars}
-    for v, constant in trace.constants.items():
-        known = peek(constant)
-        values[v] = np.zeros(v.aval.shape, v.aval.dtype) if known is UNKNOWN else known
+    """An array such as ``var`` will be; arguments that are not known are zeros in C order.
+
+    What a function wrote over keeps the memory layout that it had.
+    """
+    values: dict[Any, Any] = {}
+    for v, known in [*((v, Tracer(trace, v)) for v in trace.in_vars), *trace.constants.items()]:
+        array = peek(known)
+        values[v] = np.zeros(v.aval.shape, v.aval.dtype) if array is UNKNOWN else array
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
+        for v, (owner, origin, steps) in trace.layouts.items():
+            if owner is trace:
+                like = trace.value(origin, values)
+                for step in steps:
+                    like = getattr(step, "layout", step.get)(like)
+                laid = np.empty_like(like, dtype=v.aval.dtype)
+                laid[...] = trace.value(v, values)
+                values[v] = laid
         return trace.value(var, values)
+
+
+def _is_plain(trace: Trace, var: Var) -> bool:
+    """Tell whether an array that was written over is in C order, and was when it was made."""
+    owner, origin, _ = trace.layouts[var]
+    arrays = [peek(Tracer(trace, var)), peek(Tracer(owner, origin))]
+    return all(isinstance(array, np.ndarray) and array.flags.c_contiguous for array in arrays)
 
 
 def _part(node: View, storage: _Storage) -> _Storage:

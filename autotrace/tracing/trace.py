@@ -310,7 +310,7 @@ def run_all(jaxpr: Jaxpr, values: dict[Atom, Any]) -> None:
             primitive, inputs, outputs, _ = equation
             if outputs and outputs[0] in values:
                 continue
-            result = primitive.impl(*[v.value if type(v) is Literal else values[v] for v in inputs])  # type: ignore[attr-defined]
+            result = primitive.impl(*[v.value if type(v) is Literal else values[v] for v in inputs])
             if primitive.multiple:
                 values.update(zip(outputs, result, strict=True))
             else:
