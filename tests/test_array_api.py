@@ -13,7 +13,9 @@ import pytest
 import autotrace.numpy as anp
 from autotrace import grad, make_jaxpr
 
-pytest.importorskip("scipy", reason="SciPy is an optional partner: pip install 'autotrace-ad[interop]'")
+scipy = pytest.importorskip(
+    "scipy", reason="SciPy is an optional partner: pip install 'autotrace-ad[interop]'"
+)
 
 FUNCTIONS = {
     "optimize.rosen": "scipy.optimize.rosen(x)",
@@ -67,6 +69,31 @@ FUNCTIONS = {
 }
 """The functions of SciPy that are known to run on traced arrays, each in a scalar expression of ``x``."""
 
+SINCE_1_17 = {
+    "special.softmax",
+    "special.log_softmax",
+    "special.erf",
+    "special.gammaln",
+    "special.gammainc",
+    "special.log_ndtr",
+    "stats.entropy",
+    "stats.tmean",
+    "stats.tvar",
+    "stats.gstd",
+    "stats.trim_mean",
+    "stats.iqr",
+    "stats.lmoment",
+    "stats.median_abs_deviation",
+    "signal.fftconvolve",
+    "signal.oaconvolve",
+    "signal.hilbert",
+    "signal.vectorstrength",
+    "integrate.cumulative_simpson",
+}
+"""Those that some older SciPy does not let compute with the namespace of its argument."""
+
+OLDER = tuple(int(part) for part in scipy.__version__.split(".")[:2]) < (1, 17)
+
 PROGRAM = """
 import json, sys, warnings
 import numpy as np
@@ -109,6 +136,9 @@ def found():
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions_of_scipy_differentiate_unchanged(found, name):
+    if isinstance(found[name], str) and OLDER and name in SINCE_1_17:
+        assert found[name].split(":")[0] in ("TracerArrayConversionError", "TypeError"), found[name]
+        pytest.skip(f"SciPy {scipy.__version__} does not keep to the namespace of its argument here")
     assert isinstance(found[name], list), found[name]
     slope, expected = found[name]
     assert slope == pytest.approx(expected, rel=1e-5, abs=1e-7)
