@@ -19,6 +19,7 @@ from autotrace import (
     grad,
     jacfwd,
     jacrev,
+    jit,
     jvp,
     linearize,
     make_jaxpr,
@@ -78,6 +79,16 @@ def by_loop(f: Function, direction: Any) -> Function:
     return lambda x: sum(w * f(scaled(x, c)) for c, w in zip(SCALES, WEIGHTS, strict=True))
 
 
+def by_jit(f: Function, direction: Any) -> Function:
+    """The same function, compiled."""
+    return jit(f)
+
+
+def by_itself(f: Function, direction: Any) -> Function:
+    """The same function."""
+    return f
+
+
 def _moves(leaf: Any) -> bool:
     return (not hasattr(leaf, "dtype") and isinstance(leaf, float)) or (
         hasattr(leaf, "dtype") and leaf.dtype.kind in "fc"
@@ -88,6 +99,7 @@ LETTERS: dict[str, tuple[Callable[[Function, Any], Function], Callable[[Function
     "grad": (by_grad, by_difference),
     "jvp": (by_jvp, by_difference),
     "vmap": (by_vmap, by_loop),
+    "jit": (by_jit, by_itself),
 }
 WORDS = [word for length in (1, 2, 3) for word in product(LETTERS, repeat=length)]
 
