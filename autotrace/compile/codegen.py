@@ -43,20 +43,20 @@ class Compiled(NamedTuple):
 
     function: Callable[..., tuple[Any, ...]]
     source: str
-    jaxpr: Jaxpr
     lines: dict[int, int]
     """Which equation stands at which line."""
+    jaxpr: Jaxpr
 
     def commented(self) -> str:
         """Return the source, each stretch of lines under the line of the user's code that it comes from."""
         written, last = [], None
         for number, line in enumerate(self.source.split("\n"), start=1):
-            where = place(self.jaxpr.equations[self.lines[number]].source) if number in self.lines else None
-            if where is not None and where != last:
-                text = linecache.getline(where.file, where.line).strip()
+            spot = place(self.jaxpr.equations[self.lines[number]].source) if number in self.lines else None
+            if spot is not None and spot != last:
+                text = linecache.getline(spot.file, spot.line).strip()
                 indent = line[: len(line) - len(line.lstrip())]
-                written.append(f"{indent}# {where}: {text}" if text else f"{indent}# {where}")
-                last = where
+                written.append(f"{indent}# {spot}: {text}" if text else f"{indent}# {spot}")
+                last = spot
             written.append(line)
         return "\n".join(written)
 
@@ -76,8 +76,7 @@ def generate(jaxpr: Jaxpr, rounding: bool = False) -> Compiled:
     With ``rounding``, results may differ from the interpreter's by rounding: scalars run on ``math``.
     """
     if rounding and is_scalar_program(jaxpr):
-        function, source, where = generate_scalar(jaxpr, Lazily(jaxpr))
-        return Compiled(function, source, jaxpr, where)
+        return Compiled(*generate_scalar(jaxpr, Lazily(jaxpr)), jaxpr)
     writer = _Writer(jaxpr)
     stretched = implicit_broadcasts(jaxpr)
     lines = [f"def program({', '.join(writer.name(v) for v in jaxpr.in_vars)}):"]
@@ -96,7 +95,7 @@ def generate(jaxpr: Jaxpr, rounding: bool = False) -> Compiled:
     lines.append(f"    return ({', '.join(outputs)}{',' if len(outputs) == 1 else ''})")
     source = "\n".join(lines)
     exec(compile(source, _FILE, "exec"), writer.scope)
-    return Compiled(writer.scope["program"], source, jaxpr, where)
+    return Compiled(writer.scope["program"], source, where, jaxpr)
 
 
 class Lazily:

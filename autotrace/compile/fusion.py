@@ -55,7 +55,7 @@ _UFUNCS: dict[Any, np.ufunc] = {
     operator.xor: np.bitwise_xor,
     operator.invert: np.invert,
 }
-_GATHERED = {ReduceSum: np.add, ReduceMax: np.maximum, ReduceMin: np.minimum}
+_GATHERED: dict[Any, Any] = {ReduceSum: np.add, ReduceMax: np.maximum, ReduceMin: np.minimum}
 
 
 def threads() -> int:
@@ -160,7 +160,7 @@ def _ufunc_of(primitive: Any) -> np.ufunc | None:
     """Return the ufunc that computes an elementwise primitive, with ``out=``; None if it is another function."""
     if not isinstance(primitive, Elementwise) or type(primitive) in (Select, IntegerPow):
         return None
-    impl = primitive.impl  # type: ignore[attr-defined]
+    impl = primitive.impl
     if isinstance(impl, np.ufunc):
         return impl
     try:
@@ -177,7 +177,7 @@ def _assemble(jaxpr: Jaxpr, groups: Sequence[list[Equation]]) -> Jaxpr:
     readers: dict[Atom, int] = {}
     for atom in (*jaxpr.outputs, *[v for e in jaxpr.equations for v in e.inputs]):
         readers[atom] = readers.get(atom, 0) + 1
-    broadcasts = {e.outputs[0]: e for e in jaxpr.equations if type(e.primitive) is Broadcast}
+    broadcasts: dict[Atom, Equation] = {e.outputs[0]: e for e in jaxpr.equations if type(e.primitive) is Broadcast}
     equations: list[Equation] = []
     for group in groups:
         read = dict.fromkeys(v for e in group for v in e.inputs if v in broadcasts)
@@ -242,15 +242,18 @@ class _Region:
         if len(parts) == 1:
             gathered = [self._run(*parts[0], arrays, targets)]
         else:
-            tasks = [
-                _pool().submit(contextvars.copy_context().run, self._run, *part, arrays, targets) for part in parts[1:]
-            ]
+            tasks = [_pool().submit(self._in_context(), part, arrays, targets) for part in parts[1:]]
             gathered = [self._run(*parts[0], arrays, targets), *[task.result() for task in tasks]]
         for i, var in enumerate(self._outputs):
             if self._is_gathered(var):
                 ufunc = _GATHERED[type(self._reductions[var])]  # type: ignore[index]
                 results[i] = ufunc.reduce([x for found in gathered for x in found[i]], axis=0)
         return results
+
+    def _in_context(self) -> Callable[..., list[list[Any]]]:
+        """Return the pass as another thread must run it: under this thread's ``np.errstate``."""
+        context = contextvars.copy_context()
+        return lambda part, arrays, targets: context.run(self._run, *part, arrays, targets)
 
     def _is_gathered(self, var: Any) -> bool:
         """Whether an output is put together from one value for each block."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..ir import Atom, Jaxpr, Literal
+from ..ir import Atom, Jaxpr, Literal, Primitive
 from ..primitives.families import Elementwise
 from ..primitives.reduction import Reduction
 from ..tracing import run_all
@@ -81,6 +81,6 @@ class Program:
 
 def _are_fresh(jaxpr: Jaxpr) -> bool:
     """Tell whether every output is the result of arithmetic, and no two are the same."""
-    made = {e.outputs[0]: e.primitive for e in jaxpr.equations if not e.primitive.multiple}
-    kinds = [made.get(v) for v in jaxpr.outputs]  # type: ignore[call-overload]
+    made: dict[Atom, Primitive] = {e.outputs[0]: e.primitive for e in jaxpr.equations if not e.primitive.multiple}
+    kinds = [made.get(v) for v in jaxpr.outputs]
     return len(set(jaxpr.outputs)) == len(jaxpr.outputs) and all(isinstance(p, Elementwise | Reduction) for p in kinds)

@@ -8,7 +8,7 @@ interpreted calls, so it waits until that many have been made.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir import Atom, Equation, Jaxpr, Literal, Var
@@ -106,7 +106,7 @@ class DerivedPrograms:
         self._derive = derive
         self._entries: dict[tuple[Any, ...], _Entry] = {}
 
-    def run(self, jaxpr: Jaxpr, inputs: list[Any]) -> tuple[tuple[Any, ...], Any] | None:
+    def run(self, jaxpr: Jaxpr, inputs: Sequence[Any]) -> tuple[tuple[Any, ...], Any] | None:
         """Run what was derived from ``jaxpr``'s structure; None if it is not (or not yet) worth having."""
         if len(jaxpr.equations) > _LONGEST:
             return None
@@ -125,6 +125,6 @@ class DerivedPrograms:
         return entry.program(*inputs, *operands), entry.info
 
 
-def is_concrete(jaxpr: Jaxpr, inputs: list[Any]) -> bool:
+def is_concrete(jaxpr: Jaxpr, inputs: Sequence[Any]) -> bool:
     """Tell whether no tracer of an enclosing trace is among the values."""
     return not any([type(x) is Tracer for x in (*inputs, *jaxpr.constants)])

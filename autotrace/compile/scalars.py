@@ -105,7 +105,7 @@ def _template(equation: Equation) -> tuple[str, bool] | None:
         return ("float({})", True) if equation.inputs[0].aval.dtype == _BOOL else None
     if kind is IntegerPow:
         return _integer_pow(primitive.y)  # type: ignore[attr-defined]
-    impl = primitive.impl  # type: ignore[attr-defined]
+    impl = primitive.impl
     try:
         found = _KEEPING.get(impl)
         if found is not None:

@@ -7,6 +7,7 @@ function is traced again. Every path is kept, the last used in front.
 
 from __future__ import annotations
 
+import functools
 import logging
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -127,11 +128,14 @@ class Jitted(Transformed):
         if found is None or found[0]() is not instance:
             bound = Jitted(self._fun.__get__(instance, owner), *self._options.values())
             try:
-                reference: Any = weakref.ref(instance, lambda _, key=id(instance): self._bound.pop(key, None))
+                reference = weakref.ref(instance, functools.partial(self._forget, id(instance)))
             except TypeError:
                 return bound
             found = self._bound[id(instance)] = (reference, bound)
         return found[1]
+
+    def _forget(self, number: int, reference: Any) -> None:
+        self._bound.pop(number, None)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._plain and not kwargs:
@@ -244,7 +248,8 @@ class Jitted(Transformed):
         """Record a call, one equation; with guards, or closing over tracers, the equations themselves."""
         paths = self._paths.get(key, ())
         if len(paths) == 1 and not _guards(paths[0].program.jaxpr):
-            path, values = paths[0], {}
+            path = paths[0]
+            values: dict[Any, Any] = {}
         else:
             path, values = self._record(arguments)
         jaxpr = path.program.jaxpr

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
 
 from typing_extensions import Self, dataclass_transform
@@ -81,6 +81,10 @@ class Primitive:
     declared with ``class Family(Primitive, family=True)``.
     """
 
+    impl: ClassVar[Callable[..., Any]]
+    abstract: ClassVar[Callable[..., Any]]
+    jvp: ClassVar[Callable[..., Any]]
+    batch: ClassVar[Callable[..., Any]]
     name: ClassVar[str]
     fields: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}

@@ -334,7 +334,7 @@ def _power(x: Any, y: Any, keep_weak: bool) -> Array:
     if type(x) is Tracer and isinstance(y, int | float | np.integer | np.floating) and y == int_or_nan(y):
         inexact_exponent = isinstance(y, float | np.floating)
         # A np.float64 is a float to Python and a strong dtype to NumPy, so types are compared.
-        if x.aval.inexact and (type(y) in (bool, int, float) or np.result_type(x.dtype, y.dtype) == x.dtype):
+        if x.aval.inexact and (type(y) in (bool, int, float) or np.result_type(x.dtype, np.asarray(y).dtype) == x.dtype):
             return apply_elementwise(IntegerPow(int(y)), (x,), keep_weak)
         if not x.aval.inexact and not inexact_exponent and type(y) is int and x.dtype != np.bool_:
             return apply_elementwise(IntegerPow(int(y)), (x,), keep_weak)

@@ -186,40 +186,38 @@ class Rint(Predicate):
     impl = np.rint
 
 
-class Max(Binary):
+class _Choice(Binary, family=True):
+    """One of two operands; a tie shares the derivative equally."""
+
+    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * _share(x, y, z)
+
+    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
+        return t * _share(y, x, z)
+
+
+class Max(_Choice):
     """The larger operand, NaN if either is; a tie shares the derivative equally."""
 
     ufunc = np.maximum
     impl = np.maximum
 
-    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
-        return t * _share(x, y, z)
 
-    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
-        return t * _share(y, x, z)
-
-
-class Min(Binary):
+class Min(_Choice):
     """The smaller operand, NaN if either is; a tie shares the derivative equally."""
 
     ufunc = np.minimum
     impl = np.minimum
 
-    def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
-        return t * _share(x, y, z)
 
-    def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
-        return t * _share(y, x, z)
-
-
-class Fmax(Max, name="fmax"):
+class Fmax(_Choice):
     """The larger operand, ignoring NaN where it can."""
 
     ufunc = np.fmax
     impl = np.fmax
 
 
-class Fmin(Min, name="fmin"):
+class Fmin(_Choice):
     """The smaller operand, ignoring NaN where it can."""
 
     ufunc = np.fmin
@@ -242,7 +240,8 @@ class Select(Elementwise):
     scales = ("scale_condition", "scale_x", "scale_y")
 
     def impl(self, condition: Array, x: Array, y: Array) -> Array:
-        return np.where(condition, x, y)[()]
+        chosen: Any = np.where(condition, x, y)
+        return chosen[()]
 
     def operand_dtypes(self, avals: Any) -> tuple[np.dtype[Any], ...]:
         _, x, y = avals

@@ -133,7 +133,8 @@ def conj(x: Any) -> Array:
         return bind(Conj(), x)
     if x.dtype == np.bool_:
         return convert(x, np.dtype(np.int8))  # the loop that NumPy runs
-    return np.positive(x) if type(x) is Tracer and x.aval.weak_type else fresh(x)
+    weak: Any = x
+    return np.positive(weak) if type(x) is Tracer and x.aval.weak_type else fresh(x)
 
 
 @method("astype")

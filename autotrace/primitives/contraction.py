@@ -362,7 +362,7 @@ def _path(subscripts: str, arrays: Sequence[Array], optimize: Any) -> list[tuple
     if len(arrays) == 1:
         return [(0,)]
     if optimize is False or len(arrays) == 2:
-        return [(0, 1)] + [(0, len(arrays) - i - 1) for i in range(1, len(arrays) - 1)]
+        return [(0, 1), *[(0, len(arrays) - i - 1) for i in range(1, len(arrays) - 1)]]
     shapes = [np.broadcast_to(np.zeros((), np.int8), x.shape) for x in arrays]
     found = np.einsum_path(subscripts, *shapes, optimize=optimize)[0][1:]
     return [tuple(group) for group in found]

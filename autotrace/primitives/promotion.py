@@ -197,7 +197,8 @@ def quick_function(primitive: Any, arity: int, keep_weak: bool = False) -> Calla
                 return y._trace.append(primitive, (Literal(np.float64(x), _FLOAT64_SCALAR), v), out)
         return general(x, y)
 
-    return {1: unary, 2: binary}.get(arity, general)
+    by_arity: dict[int, Callable[..., Array]] = {1: unary, 2: binary}
+    return by_arity.get(arity, general)
 
 
 def _make_plan(key: tuple[Any, ...]) -> _Plan:

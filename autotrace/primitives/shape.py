@@ -143,7 +143,8 @@ class Stack(_Join):
 
     def _cut(self, ct: Array, shapes: Sequence[tuple[int, ...]], wanted: Sequence[bool]) -> Sequence[Array]:
         before = (slice(None),) * self.axis
-        return [ct[(*before, i)] if want else None for i, want in enumerate(wanted)]
+        places = [(*before, i) for i in range(len(shapes))]
+        return [ct[place] if want else None for place, want in zip(places, wanted, strict=True)]
 
 
 def _reshape(x: Array, shape: tuple[int, ...]) -> Array:

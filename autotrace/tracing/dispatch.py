@@ -132,7 +132,8 @@ def _getattr(self: Tracer, name: str) -> Any:
     """Offer ufuncs as methods: NumPy calls ``x.sin()`` on the elements of an array of objects."""
     if name == "_alias":
         return None  # the slot is left unset until something shares memory with the array
-    function = UFUNCS.get(getattr(np, name, None)) if not name.startswith("_") else None  # type: ignore[call-overload]
+    ufunc: Any = getattr(np, name, None) if not name.startswith("_") else None
+    function = UFUNCS.get(ufunc)
     if function is None:
         raise AttributeError(
             f"traced array {self.aval} has no attribute {name!r}{here()}. Use the NumPy function of that name, "

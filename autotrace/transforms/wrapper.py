@@ -57,7 +57,7 @@ class Transformed:
         for part in getattr(self, "__qualname__", "").split("."):
             found = getattr(found, part, None)
         if found is self:
-            return self.__qualname__  # type: ignore[attr-defined]
+            return self.__qualname__
         return _rebuild, (self._transform, self._fun, self._options)
 
 
