@@ -1,9 +1,10 @@
-"""First calls, each from a process that has called nothing: `python -m tests.benchmarks.cold LIBRARY` serves them.
+"""First calls, each in a process that has called nothing: `python -m tests.benchmarks.cold LIBRARY` serves.
 
 The server imports one library and waits. It answers one request and ends; or, with `fork`, each request in a
-fork of itself, which stands where a fresh process stands once its imports are done, but pays about half a millisecond
-more for the memory that it copies: good enough for a quick run, where importing would take most of the time.
-Importing is timed elsewhere; making arguments is not timed; building the function, tracing, compiling, running are.
+fork of itself, which stands where a fresh process stands once its imports are done, but pays about half a
+millisecond more for the memory that it copies: good enough for a quick run, where importing would take most of
+the time. Importing is timed elsewhere, making arguments is not timed; building the function, tracing,
+compiling and running are.
 """
 
 import gc
@@ -29,7 +30,7 @@ _MEMORY_SHARE = 0.7
 
 
 class Cold(NamedTuple):
-    """The seconds from cold to the end of a number of calls, by that number; `last` is the last that was reached."""
+    """The seconds from cold to the end of a number of calls, by that number, `last` being the last reached."""
 
     seconds: Mapping[int, float]
     last: int
@@ -41,8 +42,11 @@ class Cold(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """Peak bytes that the first call added, and a later one. NumPy's libraries count what they allocate; the others
-    (`resident`) the growth of the process, which is exact only where it is large."""
+    """Peak bytes that the first call added, and a later one.
+
+    Libraries on NumPy count what they allocate; the others, `resident`, tell the growth of the process, which
+    is exact only where it is large.
+    """
 
     first: int
     later: int | None
@@ -65,7 +69,7 @@ class Server:
         return Cold({int(count): seconds for count, seconds in answer["seconds"].items()}, answer["last"])
 
     def memory(self, workload: str, form: str, budget: float) -> Memory | str:
-        """Measure the peaks of the first call and, where NumPy tells it, of one after `budget` seconds of calls."""
+        """Measure the peaks of the first call and, where NumPy tells it, of one after `budget` seconds."""
         answer = self._ask(kind="memory", workload=workload, form=form, budget=budget)
         return answer["error"] if "error" in answer else Memory(**answer)
 
@@ -77,7 +81,9 @@ class Server:
 
     def _ask(self, **request: Any) -> dict[str, Any]:
         if self._process is None:
-            environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+            environment = {
+                key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
+            }
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,
@@ -152,7 +158,7 @@ def limit_memory() -> None:
 def measured(library: Library, workload: Workload, request: Mapping[str, Any]) -> dict[str, Any]:
     arguments = [library.array(argument) for argument in workload.arguments()]
     if request["fork"]:
-        gc.collect()  # writes to the memory of most objects: what the fork shares is copied now, not while we time
+        gc.collect()  # writes to the memory of most objects: what the fork shares is copied now, untimed
 
     def build() -> Callable[[], Any]:
         return workload.build(request["form"], library, arguments)

@@ -1,4 +1,4 @@
-"""The libraries that are compared, each loaded only when it is asked for: a process that times one holds no other."""
+"""The libraries that are compared, each loaded only when asked for: a process that times one holds no other."""
 
 import importlib
 import importlib.util
@@ -12,7 +12,7 @@ __all__ = ["NAMES", "Library", "installed", "load", "to_numpy"]
 
 
 class Library(NamedTuple):
-    """`np` spells the mathematics, `ad` the derivatives; `array` makes an argument of the library's own kind."""
+    """`np` spells the mathematics, `ad` the derivatives; `array` makes an argument of its own kind."""
 
     name: str
     np: Any

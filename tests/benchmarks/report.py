@@ -30,7 +30,7 @@ MEMORY_LIMIT = 1.2
 class Row:
     """What was measured of one workload, by library, in seconds.
 
-    `until` : to the end of N calls from cold. `reached` : how many of them were made, the rest being reckoned.
+    `until` : to the end of N calls from cold. `reached` : how many were made, the rest being reckoned.
     """
 
     name: str
@@ -93,8 +93,8 @@ def machine(results: Results) -> str:
             versions.append(f"{distribution} absent")
     kind = "A quick run" if results.quick else "A full run"
     return (
-        f"{kind} of {time.strftime('%d %B %Y')}, {results.minutes:.0f} minutes: {processor()}, {os.cpu_count()} cores, "
-        f"{platform.system()} {platform.machine()}. {', '.join(versions)}. float64, each library on as many "
+        f"{kind} of {time.strftime('%d %B %Y')}, {results.minutes:.0f} minutes: {processor()}, "
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}. {', '.join(versions)}. float64, each library on as many "
         "threads as it takes by itself."
     )
 
@@ -110,7 +110,9 @@ def processor() -> str:
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rule = "|".join(["---", *["---:"] * (len(header) - 1)])
-    return "\n".join([f"| {' | '.join(header)} |", f"|{rule}|", *(f"| {' | '.join(line)} |" for line in lines)])
+    return "\n".join(
+        [f"| {' | '.join(header)} |", f"|{rule}|", *(f"| {' | '.join(line)} |" for line in lines)]
+    )
 
 
 def geometric_mean(ratios: Iterable[float]) -> float | None:
@@ -127,7 +129,15 @@ def seconds(x: float) -> str:
 
 
 def ratio(x: float | None) -> str:
-    return "-" if x is None else f"{x:.3f}x" if x < 0.1 else f"{x:.2f}x"
+    return (
+        "-"
+        if x is None
+        else f"{x:,.0f}x"
+        if x >= 100
+        else f"{x:.2f}x"
+        if x >= 0.1
+        else f"{float(f'{x:.2g}')}x"
+    )
 
 
 def beside(times: Mapping[str, float], name: str) -> str:
@@ -153,10 +163,21 @@ def steady_table(results: Results) -> str:
         mean = mean[:1]
     text = "### Steady state: one gradient\n\nIn brackets autotrace's time over the other's.\n\n"
     text += table(["", *results.names], [*lines, mean])
-    noisy = [f"{name} on {row.name} ({row.noisy[name]:.0%})" for row in rows for name in row.noisy if row.noisy[name] > NOISY]
-    if noisy:
-        text += f"\n\nNoisy, the middle half of the rounds so far apart: {'; '.join(noisy)}."
-    return text
+    return text + noise(rows)
+
+
+def noise(rows: Sequence[Row]) -> str:
+    """Say how many figures are uncertain, and name the worst."""
+    spreads = sorted(
+        ((x, f"{name} on {row.name}") for row in rows for name, x in row.noisy.items()), reverse=True
+    )
+    found = [f"{what} ({spread:.0%})" for spread, what in spreads if spread > NOISY]
+    if not found:
+        return ""
+    return (
+        f"\n\nNoisy, the middle half of the rounds more than {NOISY:.0%} apart: {len(found)} of "
+        f"{len(spreads)} figures, the worst {'; '.join(found[:5])}."
+    )
 
 
 def cold_table(results: Results) -> str:
@@ -176,16 +197,18 @@ def cold_table(results: Results) -> str:
             cells.append(cell)
         lines.append([row.name, *cells])
     return (
-        "### From cold to N gradients\n\nautotrace's time from cold to the end of N calls, with its ratio to the best "
-        "other library at that N. A ~ marks what is reckoned beyond the calls that were made: each further one "
-        "takes the steady median.\n\n" + table(["", *(f"N = {n:,}" for n in COUNTS)], lines)
+        "### From cold to N gradients\n\nautotrace's time from cold to the end of N calls, with its ratio to "
+        "the best other library at that N. A ~ marks what is reckoned beyond the calls that were made: each "
+        "further one takes the steady median.\n\n" + table(["", *(f"N = {n:,}" for n in COUNTS)], lines)
     )
 
 
 def first_table(results: Results) -> str:
     rows = [row for row in results.rows if row.first]
     lines = [[row.name, *(beside(row.first, name) for name in results.names)] for row in rows]
-    return "### Time to the first gradient\n\nFresh process, imports done.\n\n" + table(["", *results.names], lines)
+    return "### Time to the first gradient\n\nFresh process, imports done.\n\n" + table(
+        ["", *results.names], lines
+    )
 
 
 def megabytes(count: int | None) -> str:
@@ -245,7 +268,9 @@ def targets(results: Results) -> list[str]:
     rows = [row for row in results.rows if row.until]
     lines = []
     for n in COUNTS:
-        means = {p: geometric_mean(ratios([at(row, n) for row in rows], p)) for p in results.peers if p != HAND}
+        means = {
+            p: geometric_mean(ratios([at(row, n) for row in rows], p)) for p in results.peers if p != HAND
+        }
         for peer, mean in means.items():
             if mean is not None:
                 lines.append(verdict(f"from cold to {n:,} gradients over {peer}, geometric mean", mean, 1.0))
@@ -255,10 +280,14 @@ def targets(results: Results) -> list[str]:
             lines.append(verdict(f"steady state over {peer}, geometric mean", mean, limit))
     for peer, limit in STEADY_WORST.items():
         lines += every(f"steady state over {peer}", {r.name: ratios([r.steady], peer) for r in rows}, limit)
-    lines += every("first gradient over jax", {r.name: ratios([r.first], "jax") for r in results.rows}, FIRST_LIMIT)
+    lines += every(
+        "first gradient over jax", {r.name: ratios([r.first], "jax") for r in results.rows}, FIRST_LIMIT
+    )
     for row in results.rows:
         if row.name == LONG_PROGRAM and OURS in row.first:
-            lines.append(verdict(f"first gradient of {LONG_PROGRAM} in seconds", row.first[OURS], LONG_LIMIT, ""))
+            lines.append(
+                verdict(f"first gradient of {LONG_PROGRAM} in seconds", row.first[OURS], LONG_LIMIT, "")
+            )
     return lines + every("peak memory over by hand", memory_ratios(results), MEMORY_LIMIT)
 
 

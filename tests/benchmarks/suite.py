@@ -1,7 +1,7 @@
-"""The whole comparison: steady state, from cold to N gradients, first gradients, memory, import; then one table.
+"""The whole comparison: steady state, from cold to N gradients, first gradients, memory, import; one table.
 
 `python -m tests.benchmarks.suite [--quick] [--only NAME] [--write PAGE]`, part of `make bench`. The tables go
-to the terminal as Markdown and with `--write` also between the markers of a page, with the machine and versions.
+to the terminal as Markdown and with `--write` also between the markers of a page, with machine and versions.
 """
 
 import argparse
@@ -27,8 +27,11 @@ IMPORT = "import time\nstart = time.perf_counter()\nimport {module}\nprint(time.
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to look. `cold_seconds`: calls from cold go on for so long; `warm_seconds`: calls before the steady
-    ones, at least 2 and at most 60; `steady_seconds`: for all libraries of a row together."""
+    """How long to look.
+
+    `cold_seconds` : calls from cold go on for so long. `warm_seconds` : calls before the steady ones, at least 2
+    and at most 60. `steady_seconds` : for all libraries of a row together.
+    """
 
     quick: bool
     cold_rounds: int
@@ -39,7 +42,9 @@ class Effort:
 
 
 QUICK = Effort(True, cold_rounds=1, cold_seconds=0.1, warm_seconds=0.4, steady_seconds=0.6, rounds=5)
-FULL = Effort(False, cold_rounds=3, cold_seconds=3.0, warm_seconds=10.0, steady_seconds=20.0, rounds=15)
+FULL = Effort(False, cold_rounds=3, cold_seconds=1.0, warm_seconds=5.0, steady_seconds=10.0, rounds=15)
+
+MIN_ROUNDS = 3
 
 Calls = dict[str, Callable[[], Any]]
 
@@ -91,11 +96,13 @@ def steady(calls: Calls, effort: Effort) -> dict[str, harness.Timing]:
     each = {form: warm(call, effort.warm_seconds) for form, call in calls.items()}
     smallest = effort.steady_seconds / effort.rounds / len(calls)
     round_seconds = sum(max(smallest, seconds) for seconds in each.values())
-    rounds = min(effort.rounds, max(3, int(effort.steady_seconds / round_seconds)))
+    rounds = min(effort.rounds, max(MIN_ROUNDS, int(effort.steady_seconds / round_seconds)))
     return harness.interleave(calls, rounds, smallest)
 
 
-def cold(workload: Workload, forms: Sequence[str], servers: dict[str, Server], effort: Effort) -> dict[str, Any]:
+def cold(
+    workload: Workload, forms: Sequence[str], servers: dict[str, Server], effort: Effort
+) -> dict[str, Any]:
     """The calls from cold of every form, the median of rounds by the first call; or what went wrong."""
     found: dict[str, list[Cold]] = {}
     failures: dict[str, str] = {}
@@ -148,8 +155,16 @@ def measure_memory(names: Sequence[str], servers: dict[str, Server], effort: Eff
 
 def measure_imports(names: Sequence[str], repeat: int) -> dict[str, float]:
     """Seconds of an import in a fresh process; of autotrace also once NumPy is there."""
-    modules = {"numpy": "numpy", "autotrace": "autotrace", "autograd": "autograd.numpy", "torch": "torch", "jax": "jax"}
-    scripts = {name: IMPORT.format(module=module) for name, module in modules.items() if name in ("numpy", *names)}
+    modules = {
+        "numpy": "numpy",
+        "autotrace": "autotrace",
+        "autograd": "autograd.numpy",
+        "torch": "torch",
+        "jax": "jax",
+    }
+    scripts = {
+        name: IMPORT.format(module=module) for name, module in modules.items() if name in ("numpy", *names)
+    }
     scripts["autotrace, after numpy"] = "import numpy\n" + IMPORT.format(module="autotrace")
     return {name: timing.median for name, timing in harness.interleave_processes(scripts, repeat).items()}
 
@@ -182,10 +197,16 @@ def run(workloads: Sequence[Workload], names: Sequence[str], effort: Effort, par
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="one look at each, and noisier; no long workloads")
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="workloads with this in their name")
+    parser.add_argument(
+        "--quick", action="store_true", help="one look at each, and noisier; no long workloads"
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME", help="workloads with this in their name"
+    )
     parser.add_argument("--libraries", nargs="+", choices=NAMES, default=NAMES, help="leave the others out")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between the markers of this page")
+    parser.add_argument(
+        "--write", type=Path, metavar="PAGE", help="put the tables between the markers of this page"
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of other libraries, on Pythons and NumPys newer than they are
     names = [name for name in installed() if name in options.libraries]

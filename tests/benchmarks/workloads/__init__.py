@@ -1,7 +1,8 @@
 """What is timed: each module here is one kind of work, written once for each library in that library's idiom.
 
-A module's `workloads()` gives its `Workload`s. Plain NumPy code serves autotrace as it stands, and autograd with
-its own `numpy`; JAX gets `jax.numpy`, compiled, loops also as `lax.scan` where that helps; PyTorch runs eagerly.
+A module's `workloads()` gives its `Workload`s. Plain NumPy code serves autotrace as it stands, and autograd
+with its own `numpy`; JAX gets `jax.numpy`, compiled, loops also as `lax.scan` where that helps; PyTorch runs
+eagerly.
 """
 
 from . import (
@@ -22,7 +23,17 @@ from .workload import Workload
 __all__ = ["Workload", "all_workloads"]
 
 _MODULES = (
-    overhead, chain, network, least_squares, logistic, mixture, bundle, kmeans, lstm, recurrent, nested
+    overhead,
+    chain,
+    network,
+    least_squares,
+    logistic,
+    mixture,
+    bundle,
+    kmeans,
+    lstm,
+    recurrent,
+    nested,
 )
 
 

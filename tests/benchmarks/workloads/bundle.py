@@ -1,7 +1,7 @@
-"""Bundle adjustment as in ADBench: the residual of each observation, and its Jacobian, one block an observation.
+"""Bundle adjustment as in ADBench: the residual of each observation, and its Jacobian, one block for each.
 
 A camera is rotation (by Rodrigues' formula), centre, focal length, principal point and two coefficients of
-radial distortion. A block is [2, 15]: two residuals by 11 parameters of the camera, 3 of the point, one weight.
+radial distortion. A block is [2, 15]: two residuals by 11 parameters of the camera, 3 of the point, a weight.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ def residual(np: Any) -> Any:
 
 
 def rotated(np: Any, r: Any, x: Any) -> Any:
-    """Rodrigues: x cos a + (w cross x) sin a + w (w . x)(1 - cos a), a = |r|, w = r / a. Rotations here are not 0."""
+    """Rodrigues: x cos a + (w cross x) sin a + w (w . x)(1 - cos a), a = |r|, w = r / a. Here r is never 0."""
     angle = np.sqrt(r[0] * r[0] + r[1] * r[1] + r[2] * r[2])
     w = r / angle
     cross = np.stack([w[1] * x[2] - w[2] * x[1], w[2] * x[0] - w[0] * x[2], w[0] * x[1] - w[1] * x[0]])
@@ -55,7 +55,7 @@ def forward_mapped(library: Library, parameters: Any, features: Any) -> Call:
 
 
 def with_autograd(library: Library, parameters: Any, features: Any) -> Call:
-    """Observations are independent: the gradient of a sum of residuals over all of them has every block's row."""
+    """Observations are independent: the gradient of the sum of all their residuals has every block's row."""
     np, f = library.np, residual(library.np)
     rows = [library.ad.grad(lambda p, i=i: np.sum(f(p, features.T)[i])) for i in range(2)]
     p = numpy.ascontiguousarray(parameters.T)
@@ -75,7 +75,7 @@ def with_torch(library: Library, parameters: Any, features: Any) -> Call:
 
 
 def written(parameters: Any, features: Any) -> Any:
-    """The chain rule by hand, all observations at once. J is d(rotated x) / d(rotation): see Gallego, Yezzi 2015."""
+    """The chain rule by hand, all observations at once, the rotation through its angle and its axis."""
     p = numpy.ascontiguousarray(parameters.T)
     r, x, focal, k1, k2, weight = p[0:3], p[11:14] - p[3:6], p[6], p[9], p[10], p[14]
     angle = numpy.sqrt(numpy.einsum("in,in->n", r, r))

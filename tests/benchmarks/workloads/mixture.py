@@ -60,7 +60,7 @@ def torch_loss(torch: Any) -> Any:
 
 
 def by_hand(alphas: Any, means: Any, icf: Any, x: Any, index: Any) -> Any:
-    """With r the responsibilities and u = Q (x - mean): d/dmean = sum r Q^T u, d/dQ = -sum r u (x - mean)^T."""
+    """With r the responsibilities, u = Q (x - mean): d/dmean = sum r Q^T u, d/dQ = -sum r u (x - mean)^T."""
     n, d = x.shape
     k = len(alphas)
     diagonal, lower = numpy.exp(icf[:, :d]), icf[:, d:]
@@ -90,7 +90,13 @@ def by_hand(alphas: Any, means: Any, icf: Any, x: Any, index: Any) -> Any:
 def arguments(n: int, d: int, k: int) -> tuple[Any, ...]:
     rng = numpy.random.default_rng(0)
     icf = 0.3 * rng.standard_normal((k, d + d * (d - 1) // 2))
-    return rng.standard_normal(k), rng.standard_normal((k, d)), icf, rng.standard_normal((n, d)), factor_index(d)
+    return (
+        rng.standard_normal(k),
+        rng.standard_normal((k, d)),
+        icf,
+        rng.standard_normal((n, d)),
+        factor_index(d),
+    )
 
 
 def workloads() -> list[Workload]:

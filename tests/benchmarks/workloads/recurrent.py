@@ -1,4 +1,4 @@
-"""A recurrent network, unrolled by a Python loop of T steps on arrays of 16 numbers: many small operations."""
+"""A recurrent network, unrolled by a Python loop of T steps on 16 numbers: many small operations."""
 
 from functools import partial
 from typing import Any
@@ -60,7 +60,12 @@ def by_hand(W: Any, U: Any, b: Any, x: Any) -> Any:
 def arguments(steps: int) -> tuple[Any, ...]:
     rng = numpy.random.default_rng(0)
     W = rng.standard_normal((HIDDEN, HIDDEN)) / HIDDEN**0.5
-    return W, rng.standard_normal((INPUTS, HIDDEN)), rng.standard_normal(HIDDEN), rng.standard_normal((steps, INPUTS))
+    return (
+        W,
+        rng.standard_normal((INPUTS, HIDDEN)),
+        rng.standard_normal(HIDDEN),
+        rng.standard_normal((steps, INPUTS)),
+    )
 
 
 def workloads() -> list[Workload]:

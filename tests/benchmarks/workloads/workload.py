@@ -6,7 +6,16 @@ from typing import Any
 
 from ..libraries import Library
 
-__all__ = ["Builder", "Call", "Workload", "by_hand", "gradient", "gradients", "jax_gradient", "torch_gradient"]
+__all__ = [
+    "Builder",
+    "Call",
+    "Workload",
+    "by_hand",
+    "gradient",
+    "gradients",
+    "jax_gradient",
+    "torch_gradient",
+]
 
 Call = Callable[[], Any]
 Builder = Callable[..., Call]
@@ -22,7 +31,7 @@ class Workload:
     `arguments` : makes the arguments, NumPy arrays and numbers, the same at every call.
     `builders` : library -> builder. Where a library has several good forms, "jax: scan" beside "jax" names a
     second one, and the better counts.
-    `long` : left out of a quick run, as are its `long_forms`.  `cold_only` : only first calls are of interest.
+    `long` : left out of a quick run, as are `long_forms`. `cold_only` : only first calls are of interest.
     """
 
     name: str
