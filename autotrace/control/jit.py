@@ -8,6 +8,8 @@ function is traced again. Every path is kept, the last used in front.
 from __future__ import annotations
 
 import functools
+import functools
+import inspect
 import logging
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +24,7 @@ from ..compile.program import Program
 from ..errors import GuardError
 from ..ir import Equation, Jaxpr, Literal, ShapedArray, place, print_jaxpr
 from ..tracing import SCALAR_AVALS, Tracer, bind, leaf_aval, leaf_value, run_all, trace
-from ..transforms.arguments import function_name, locate, owned, parameters_of
+from ..transforms.arguments import function_name, locate, owned
 from ..transforms.wrapper import Transformed, transformed
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
 from .call import Call
@@ -50,6 +52,19 @@ class _Path(NamedTuple):
     out_tree: PyTreeDef
 
 
+class _Cache:
+    """The paths known for each kind of arguments, the last used first."""
+
+    __slots__ = ("hits", "misses", "paths")
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.paths: dict[Any, tuple[_Path, ...]] = {}
+        self.hits = self.misses = 0
+
+
 def jit(
     fun: Callable[..., Any] | None = None,
     static_argnums: int | Sequence[int] = (),
@@ -66,8 +81,10 @@ def jit(
     what the function closes over are those of tracing: they happen, and are read, once. Inside another
     transform a call is one equation, or with ``inline`` its program.
 
-    Raises ``TypeError`` for arguments that are not arrays, ``ValueError`` for static ones that cannot be hashed,
-    ``GuardError`` past ``max_paths``.
+    A method keeps programs for each instance; positions count ``self``.
+
+    Raises ``TypeError`` for arguments that are not arrays, ``ValueError`` for static ones that cannot be hashed or
+    that the function does not have, ``GuardError`` past ``max_paths``.
 
     >>> import numpy as np
     >>> @jit
@@ -98,18 +115,16 @@ class Jitted(Transformed):
         options = {"static_argnums": static_argnums, "static_argnames": static_argnames, "inline": inline,
                    "max_paths": max_paths}
         super().__init__(jit, fun, _never, options)
-        self._static_argnums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-        self._static_argnames = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-        self._plain = not self._static_argnums and not self._static_argnames
+        self._positions, self._names = _static_parameters(fun, static_argnums, static_argnames)
+        self._plain = not self._positions and not self._names
         self._inline = inline
         self._max_paths = max_paths
-        self._bound: dict[int, tuple[Any, Jitted]] = {}
-        self.clear_cache()
+        self._cache = _Cache()
+        self._instances: dict[int, tuple[weakref.ref[Any], _Cache]] = {}
 
     def clear_cache(self) -> None:
         """Forget every program."""
-        self._paths: dict[Any, tuple[_Path, ...]] = {}
-        self._hits = self._misses = 0
+        self._cache.clear()
 
     def cache_info(self) -> CacheInfo:
         """Return how often a program was found and how often the function was traced.
@@ -118,24 +133,38 @@ class Jitted(Transformed):
         >>> f(1.0), f(2.0), f.cache_info()
         (np.float64(2.0), np.float64(3.0), CacheInfo(hits=1, misses=1, signatures=1, paths=1))
         """
-        return CacheInfo(self._hits, self._misses, len(self._paths), sum(map(len, self._paths.values())))
+        cache = self._cache
+        return CacheInfo(cache.hits, cache.misses, len(cache.paths), sum(map(len, cache.paths.values())))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
-        """Bind to an instance; each keeps programs of its own as long as it lives."""
+        """Bind to an instance. Each has programs of its own, as long as it lives, and is not kept alive by them.
+
+        An instance that takes no weak reference (a class with ``__slots__``) has them for one access only.
+        """
         if instance is None:
             return self
-        found = self._bound.get(id(instance))
-        if found is None or found[0]() is not instance:
-            bound = Jitted(self._fun.__get__(instance, owner), *self._options.values())
-            try:
-                reference = weakref.ref(instance, functools.partial(self._forget, id(instance)))
-            except TypeError:
-                return bound
-            found = self._bound[id(instance)] = (reference, bound)
-        return found[1]
+        bound = object.__new__(Jitted)
+        vars(bound).update(vars(self))
+        bind_to = getattr(self._fun, "__get__", None)
+        bound._fun = bind_to(instance, owner) if bind_to else functools.partial(self._fun, instance)
+        if self._positions:
+            bound._positions = tuple([i - 1 if i > 0 else i for i in self._positions if i])
+            bound._options = self._options | {"static_argnums": bound._positions}
+        bound._cache = self._cache_of(instance)
+        return bound
 
-    def _forget(self, number: int, reference: Any) -> None:
-        self._bound.pop(number, None)
+    def _cache_of(self, instance: Any) -> _Cache:
+        key = id(instance)
+        found = self._instances.get(key)
+        if found is not None and found[0]() is instance:
+            return found[1]
+        cache = _Cache()
+        try:
+            reference = weakref.ref(instance, lambda _: self._instances.pop(key, None))
+        except TypeError:
+            return cache
+        self._instances[key] = (reference, cache)
+        return cache
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._plain and not kwargs:
@@ -154,7 +183,7 @@ class Jitted(Transformed):
                     leaves.append(x)
                 else:
                     return self._general(args, kwargs)
-            paths = self._paths.get(tuple(key))
+            paths = self._cache.paths.get(tuple(key))
             if paths is not None and not _disabled.get():
                 return self._run(tuple(key), paths, leaves, args, kwargs)
             return self._general(args, kwargs, tuple(key))
@@ -167,9 +196,9 @@ class Jitted(Transformed):
                 outs = path.program(*leaves)
             except GuardError:
                 continue
-            self._hits += 1
+            self._cache.hits += 1
             if path is not paths[0]:
-                self._paths[key] = (path, *[p for p in paths if p is not path])
+                self._cache.paths[key] = (path, *[p for p in paths if p is not path])
             return _result(path, outs, leaves)
         return self._trace(key, self._arguments(args, kwargs))
 
@@ -178,11 +207,11 @@ class Jitted(Transformed):
         if _disabled.get():
             return self._fun(*args, **kwargs)
         arguments = self._arguments(args, kwargs)
-        if key is None:
+        if key is None or any(type(x) is np.ndarray and x.dtype == object for x in args):
             key = (arguments.tree, tuple(arguments.avals), arguments.static)
         if any(type(x) is Tracer for x in arguments.leaves):
             return self._in_trace(key, arguments)
-        paths = self._paths.get(key)
+        paths = self._cache.paths.get(key)
         if paths is None:
             return self._trace(key, arguments)
         return self._run(key, paths, arguments.leaves, args, kwargs)
@@ -190,16 +219,16 @@ class Jitted(Transformed):
     def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments:
         """Split the arguments of a call in leaves to trace and static values."""
         what = f"jit({function_name(self._fun)})"
-        numbers = {i % len(args) for i in self._static_argnums if -len(args) <= i < len(args)}
-        numbers |= positions_of(self._fun, self._static_argnames, len(args))
-        names = [name for name in self._static_argnames if name in kwargs]
-        static = tuple([(i, type(args[i]), args[i]) for i in sorted(numbers)] + [(n, type(kwargs[n]), kwargs[n]) for n in names])
-        for place_, _, value in static:
+        numbers = {i % len(args) for i in self._positions if -len(args) <= i < len(args)}
+        names = [name for name in self._names if name in kwargs]
+        given = [*[(i, args[i]) for i in sorted(numbers)], *[(name, kwargs[name]) for name in names]]
+        static = tuple([(place_, _static_key(value)) for place_, value in given])
+        for place_, value in static:
             try:
                 hash(value)
             except TypeError:
                 raise ValueError(
-                    f"{what}: static arguments must be hashable; got {type(value).__name__} for argument {place_!r}. "
+                    f"{what}: static arguments must be hashable; got {value[0].__name__} for argument {place_!r}. "
                     "Pass a tuple for a list, or do not declare it static."
                 ) from None
         dynamic = tuple([None if i in numbers else x for i, x in enumerate(args)])
@@ -222,7 +251,7 @@ class Jitted(Transformed):
 
     def _trace(self, key: Any, arguments: _Arguments) -> Any:
         """Trace the function on concrete arguments, keep the path, and finish this call."""
-        paths = self._paths.get(key, ())
+        paths = self._cache.paths.get(key, ())
         if len(paths) >= self._max_paths:
             raise self._unsettled(paths)
         path, values = self._record(arguments)
@@ -233,10 +262,10 @@ class Jitted(Transformed):
             outs = _finish(jaxpr, arguments.leaves, values)
         if any(type(x) is Tracer for x in jaxpr.constants):
             return tree_unflatten(path.out_tree, outs)  # closes over an enclosing trace: good for this call only
-        self._misses += 1
+        self._cache.misses += 1
         if _explaining.get():
             _LOG.warning("%s", self._explanation(key, paths))
-        self._paths[key] = (path, *paths)
+        self._cache.paths[key] = (path, *paths)
         return _result(path, outs, arguments.leaves)
 
     def _record(self, arguments: _Arguments) -> tuple[_Path, dict[Any, Any]]:
@@ -246,7 +275,7 @@ class Jitted(Transformed):
 
     def _in_trace(self, key: Any, arguments: _Arguments) -> Any:
         """Record a call, one equation; with guards, or closing over tracers, the equations themselves."""
-        paths = self._paths.get(key, ())
+        paths = self._cache.paths.get(key, ())
         if len(paths) == 1 and not _guards(paths[0].program.jaxpr):
             path = paths[0]
             values: dict[Any, Any] = {}
@@ -255,9 +284,11 @@ class Jitted(Transformed):
         jaxpr = path.program.jaxpr
         if self._inline or _guards(jaxpr) or any(type(x) is Tracer for x in jaxpr.constants):
             return tree_unflatten(path.out_tree, _finish(jaxpr, arguments.leaves, values))
-        if not paths:
-            self._misses += 1
-            self._paths[key] = (path,)
+        if paths:
+            self._cache.hits += 1
+        else:
+            self._cache.misses += 1
+            self._cache.paths[key] = (path,)
         return tree_unflatten(path.out_tree, bind(Call(jaxpr, function_name(self._fun)), *arguments.leaves))
 
     def _unsettled(self, paths: Sequence[_Path]) -> GuardError:
@@ -275,7 +306,7 @@ class Jitted(Transformed):
             guards = _guards(paths[0].program.jaxpr)
             where = place(guards[-1].source) if guards else None
             return f"{name}: traced again, since a guard failed" + (f"; the last one is at {where}" if where else "")
-        known = [k for k in self._paths if k != key]
+        known = [k for k in self._cache.paths if k != key]
         if not known:
             return f"{name}: traced, since it was never called before"
         return f"{name}: traced again, since arguments were never of this kind: {key}; the last kind was {known[-1]}"
@@ -321,12 +352,61 @@ class Lowered:
         return self._program.compiled
 
 
-def positions_of(fun: Callable[..., Any], names: Sequence[str], count: int) -> set[int]:
-    """Return the positions below ``count`` of the parameters ``names``."""
-    if not names:
-        return set()
-    parameters = parameters_of(fun)
-    return {parameters.index(n) for n in names if n in parameters and parameters.index(n) < count}
+def _static_parameters(fun: Callable[..., Any], argnums: Any, argnames: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Return the positions and the names of static parameters, each parameter by both where it has both.
+
+    Positions are not negative, but where the function takes any number of them: they count from the end of the call.
+    """
+    what = f"jit({function_name(fun)})"
+    numbers = argnums if isinstance(argnums, tuple | list) else (argnums,)
+    if not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in numbers):
+        raise TypeError(
+            f"{what}: static_argnums must be an integer or a tuple of integers; got {argnums!r}. "
+            "Use static_argnames for names."
+        )
+    names = argnames if isinstance(argnames, tuple | list) else (argnames,)
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(
+            f"{what}: static_argnames must be a string or a tuple of strings; got {argnames!r}. "
+            "Use static_argnums for positions."
+        )
+    try:
+        parameters = inspect.signature(fun).parameters.values() if numbers or names else ()
+    except (TypeError, ValueError):  # Python does not tell, as for many built-in functions
+        return tuple(map(int, numbers)), tuple(names)
+    kinds = [p.kind for p in parameters]
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    places = {p.name: i for i, p in enumerate(positional)}
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        for i in numbers:
+            if not -len(positional) <= i < len(positional):
+                raise ValueError(
+                    f"{what}: static_argnums must name positional parameters; got {argnums!r} for a function of "
+                    f"({', '.join(places)}). Count from 0."
+                )
+        numbers = [i % len(positional) for i in numbers]
+    for name in names:
+        if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
+            raise ValueError(
+                f"{what}: static_argnames must name parameters; got {name!r} for a function of "
+                f"({', '.join(p.name for p in parameters)}). Correct the name."
+            )
+    positions = [*map(int, numbers), *[places[name] for name in names if name in places]]
+    also = [positional[i].name for i in positions if 0 <= i < len(positional) and positional[i].name in known]
+    return tuple(dict.fromkeys(positions)), tuple(dict.fromkeys([*names, *also]))
+
+
+def _static_key(value: Any) -> tuple[Any, ...]:
+    """Return a key that tells apart what Python calls equal: 2 from 2.0 and True, 0.0 from -0.0, inside tuples too."""
+    kind = type(value)
+    if isinstance(value, tuple):
+        return kind, *map(_static_key, value)
+    if isinstance(value, frozenset):
+        return kind, frozenset(map(_static_key, value))
+    if isinstance(value, float | complex | np.inexact):
+        return kind, repr(value)
+    return kind, value
 
 
 def _finish(jaxpr: Jaxpr, leaves: Sequence[Any], values: dict[Any, Any]) -> list[Any]:
