@@ -2,8 +2,8 @@
 
 The server imports one library and waits. It answers one request and ends; or, with `fork`, each request in a
 fork of itself, which stands where a fresh process stands once its imports are done, but pays about half a
-millisecond more for the memory that it copies: good enough for a quick run, where importing would take most of
-the time. Importing is timed elsewhere, making arguments is not timed; building the function, tracing,
+millisecond more for the memory that it copies: good enough for a quick run, where importing would take most
+of the time. Importing is timed elsewhere, making arguments is not timed; building the function, tracing,
 compiling and running are.
 """
 
@@ -30,7 +30,7 @@ _MEMORY_SHARE = 0.7
 
 
 class Cold(NamedTuple):
-    """The seconds from cold to the end of a number of calls, by that number, `last` being the last reached."""
+    """The seconds from cold to the end of a number of calls, by that number; `last` is the last reached."""
 
     seconds: Mapping[int, float]
     last: int

@@ -1,4 +1,4 @@
-"""The libraries that are compared, each loaded only when asked for: a process that times one holds no other."""
+"""The libraries compared, each loaded only when asked for: a process that times one holds no other."""
 
 import importlib
 import importlib.util

@@ -94,8 +94,8 @@ def machine(results: Results) -> str:
     kind = "A quick run" if results.quick else "A full run"
     return (
         f"{kind} of {time.strftime('%d %B %Y')}, {results.minutes:.0f} minutes: {processor()}, "
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}. {', '.join(versions)}. float64, each library on as many "
-        "threads as it takes by itself."
+        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}. {', '.join(versions)}. float64, "
+        "each library on as many threads as it takes by itself."
     )
 
 

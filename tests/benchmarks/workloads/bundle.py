@@ -30,7 +30,7 @@ def residual(np: Any) -> Any:
 
 
 def rotated(np: Any, r: Any, x: Any) -> Any:
-    """Rodrigues: x cos a + (w cross x) sin a + w (w . x)(1 - cos a), a = |r|, w = r / a. Here r is never 0."""
+    """Rodrigues: x cos a + (w cross x) sin a + w (w . x)(1 - cos a), a = |r|, w = r / a. Here r is not 0."""
     angle = np.sqrt(r[0] * r[0] + r[1] * r[1] + r[2] * r[2])
     w = r / angle
     cross = np.stack([w[1] * x[2] - w[2] * x[1], w[2] * x[0] - w[0] * x[2], w[0] * x[1] - w[1] * x[0]])
