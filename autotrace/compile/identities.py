@@ -50,6 +50,8 @@ def _sub(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
 
 def _mul(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
     x, y = inputs
+    if x.aval.dtype.kind == "c":
+        return None  # inf * (1 + 0j) is inf + nan j
     for u, v in ((x, y), (y, x)):
         if _is(v, 1):  # u * 1 = u
             return u
@@ -73,6 +75,8 @@ def _whole(atom: Atom) -> bool:
 
 def _div(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
     x, y = inputs
+    if x.aval.dtype.kind == "c":
+        return None  # as in products
     if _is(y, 1):  # x / 1 = x
         return x
     if (d := b.definition(x, Neg)) is not None:  # -x / y = -(x / y)

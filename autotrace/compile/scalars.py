@@ -187,6 +187,10 @@ def _hold(scope: dict[str, Any], value: Any) -> str:
 
 def _guard(primitive: Any, operand: str) -> str:
     expected = primitive.expected
-    test = {True: f"not {operand}", False: operand}[expected] if primitive.kind == "bool" else (
-        f"{primitive.kind}({operand}) != {expected!r}")
+    if primitive.kind == "bool":
+        test = f"not {operand}" if expected else operand
+    elif primitive.kind == "float":  # NaN, infinities and the sign of zero count
+        test = f"repr(float({operand})) != {repr(expected)!r}"
+    else:
+        test = f"int({operand}) != {expected}"
     return f"if {test}: raise GuardError('guard: another path')"

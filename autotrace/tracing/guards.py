@@ -50,7 +50,9 @@ class Guard(Primitive):
 
     def impl(self, x: Any) -> tuple[()]:
         value = _CONVERSIONS[self.kind](x)
-        if value != self.expected and not (value != value and self.expected != self.expected):
+        # NaN is the same as NaN here, and 0.0 is not the same as -0.0.
+        same = repr(value) == repr(self.expected) if self.kind in ("float", "complex") else value == self.expected
+        if not same:
             raise GuardError(
                 f"guard: the program was traced where {self.kind}(x) is {self.expected}; got {value}. "
                 "Trace the function again on these values, or use np.where, cond or while_loop."
