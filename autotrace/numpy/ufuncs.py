@@ -376,16 +376,17 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Array:
     return np.einsum("...n,...n->...", _conjugate(x1), x2)
 
 
-@implements(np.matvec)
-def matvec(x1: Any, x2: Any, /) -> Array:
-    """Return ``x1 : f[..., m, n]`` times ``x2 : f[..., n]``, stacks broadcast."""
-    return np.einsum("...mn,...n->...m", array(x1), array(x2))
+if hasattr(np, "matvec"):  # NumPy 2.2
 
+    @implements(np.matvec)
+    def matvec(x1: Any, x2: Any, /) -> Array:
+        """Return ``x1 : f[..., m, n]`` times ``x2 : f[..., n]``, stacks broadcast."""
+        return np.einsum("...mn,...n->...m", array(x1), array(x2))
 
-@implements(np.vecmat)
-def vecmat(x1: Any, x2: Any, /) -> Array:
-    """Return the conjugate of ``x1 : f[..., m]`` times ``x2 : f[..., m, n]``, stacks broadcast."""
-    return np.einsum("...m,...mn->...n", _conjugate(array(x1)), array(x2))
+    @implements(np.vecmat)
+    def vecmat(x1: Any, x2: Any, /) -> Array:
+        """Return the conjugate of ``x1 : f[..., m]`` times ``x2 : f[..., m, n]``, stacks broadcast."""
+        return np.einsum("...m,...mn->...n", _conjugate(array(x1)), array(x2))
 
 
 UFUNC_METHODS.update(call=_call, reduce=_reduce, accumulate=_accumulate, outer=_outer, reduceat=_reduceat)

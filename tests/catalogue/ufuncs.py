@@ -213,21 +213,27 @@ _core = [
             (normal(2, 0), normal(2, 0)),
         ],
     ),
-    *cases(
-        np.matvec,
+    *(
         [
-            (normal(2, 3), normal(3)),
-            (cnormal(2, 2), cnormal(3, 2)),
-            row(normal(3, 2), normal(3), axes=[(1, 0), 0, 0]),
-        ],
-    ),
-    *cases(
-        np.vecmat,
-        [
-            (normal(3), normal(3, 2)),
-            (cnormal(3, 2), cnormal(2, 2)),
-            row(normal(3), normal(2, 3), axes=[0, (1, 0), 0]),
-        ],
+            *cases(
+                np.matvec,
+                [
+                    (normal(2, 3), normal(3)),
+                    (cnormal(2, 2), cnormal(3, 2)),
+                    row(normal(3, 2), normal(3), axes=[(1, 0), 0, 0]),
+                ],
+            ),
+            *cases(
+                np.vecmat,
+                [
+                    (normal(3), normal(3, 2)),
+                    (cnormal(3, 2), cnormal(2, 2)),
+                    row(normal(3), normal(2, 3), axes=[0, (1, 0), 0]),
+                ],
+            ),
+        ]
+        if hasattr(np, "matvec")
+        else []
     ),
 ]
 
