@@ -29,8 +29,8 @@ IMPORT = "import time\nstart = time.perf_counter()\nimport {module}\nprint(time.
 class Effort:
     """How long to look.
 
-    `cold_seconds` : calls from cold go on for so long. `warm_seconds` : calls before the steady ones, at least
-    2 and at most 60. `steady_seconds` : for all libraries of a row together.
+    `cold_seconds` : calls from cold go on for so long. `warm_seconds` : calls before the steady ones, at
+    least 2 and at most 60. `steady_seconds` : for all libraries of a row together.
     """
 
     quick: bool
