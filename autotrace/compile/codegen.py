@@ -9,8 +9,13 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 from ..ir import Atom, Jaxpr, Literal, Var, annotate, last_uses, place
+from ..primitives.arithmetic import IntegerPow
+from ..primitives.comparison import Select
+from ..primitives.contraction import Einsum
 from ..primitives.families import Elementwise
 from ..primitives.promotion import Broadcast
+from ..primitives.reduction import ReduceSum
+from .kernels import ufunc_of
 from .scalars import generate_scalar, is_scalar_program
 
 __all__ = ["Compiled", "generate"]
@@ -33,6 +38,7 @@ _INFIX: dict[Any, str] = {
     operator.or_: "|",
     operator.xor: "^",
 }
+_AUGMENTED = frozenset({"+", "-", "*", "/", "//", "%", "**", "&", "|", "^"})
 _PREFIX: dict[Any, str] = {operator.neg: "-", operator.pos: "+", operator.invert: "~"}
 
 _FILE = "<autotrace program>"
@@ -82,13 +88,16 @@ def generate(jaxpr: Jaxpr, rounding: bool = False) -> Compiled:
     lines = [f"def program({', '.join(writer.name(v) for v in jaxpr.in_vars)}):"]
     where: dict[int, int] = {}
     frees, constants = last_uses(_renamed(jaxpr, stretched)), set(jaxpr.const_vars)
+    spare = spare_buffers(jaxpr)
     for index, equation in enumerate(jaxpr.equations):
         if equation.outputs and equation.outputs[0] in stretched:
             writer.rename(equation.outputs[0], equation.inputs[0])
             continue
-        lines.append("    " + writer.statement(equation))
+        dying = [v for v in frees.get(index, ()) if v not in constants and v not in stretched]
+        target = next((v for v in dying if v in spare and _may_hold(equation, v)), None)
+        lines.append("    " + writer.statement(equation, target))
         where[len(lines)] = index
-        dropped = [writer.name(v) for v in frees.get(index, ()) if v not in constants and v not in stretched]
+        dropped = [writer.name(v) for v in dying if v is not target]
         if dropped:
             lines.append(f"    del {', '.join(dropped)}")
     outputs = [writer.name(v) for v in jaxpr.outputs]
@@ -134,6 +143,31 @@ def implicit_broadcasts(jaxpr: Jaxpr) -> dict[Atom, Atom]:
     return candidates
 
 
+def spare_buffers(jaxpr: Jaxpr) -> set[Atom]:
+    """Return the arrays whose memory may be used again once they are dead: new ones, of which there are no views."""
+    made: set[Atom] = set()
+    for equation in jaxpr.equations:
+        if not _computes(equation.primitive):
+            made.difference_update(equation.inputs)
+        elif not equation.primitive.multiple and equation.outputs[0].aval.ndim:
+            made.add(equation.outputs[0])
+    return made.difference(jaxpr.outputs)
+
+
+def _computes(primitive: Any) -> bool:
+    """Whether a primitive returns a new array and keeps no view of an operand; of a user's own nobody knows."""
+    return ufunc_of(primitive) is not None or type(primitive) in (Select, IntegerPow, ReduceSum, Einsum)
+
+
+def _may_hold(equation: Any, var: Any) -> bool:
+    """Whether the result of an elementwise equation fits in the memory of its operand ``var``."""
+    ufunc = ufunc_of(equation.primitive)
+    if ufunc is None:
+        return False
+    out = equation.outputs[0].aval
+    return bool(var in equation.inputs and var.aval.shape == out.shape and var.aval.dtype == out.dtype)
+
+
 def _renamed(jaxpr: Jaxpr, names: dict[Atom, Atom]) -> Jaxpr:
     """Return the program as it reads with some variables replaced by others, for the sake of their last uses."""
 
@@ -172,15 +206,29 @@ class _Writer:
         self.scope[name] = value
         return name
 
-    def statement(self, equation: Any) -> str:
-        """Return the assignment that evaluates ``equation``."""
+    def statement(self, equation: Any, target: Var | None = None) -> str:
+        """Return the assignment that evaluates ``equation``, into the memory of ``target`` if one is given."""
         primitive, inputs, outputs, _ = equation
         operands = [self.name(v) for v in inputs]
+        if target is not None:
+            self.rename(outputs[0], target)
+            return self._update(primitive, operands, self.name(target))
         call = self._call(primitive, operands)
         if primitive.multiple:
             targets = "".join(f"{self.name(v)}, " for v in outputs)
             return f"{targets}= {call}" if targets else call
         return f"{self.name(outputs[0])} = {call}"
+
+    def _update(self, primitive: Any, operands: Sequence[str], target: str) -> str:
+        symbol = _INFIX.get(primitive.impl)
+        if symbol in _AUGMENTED and operands[0] == target:
+            return f"{target} {symbol}= {operands[1]}"
+        ufunc = ufunc_of(primitive)
+        name = self._names.get(ufunc)
+        if name is None:
+            name = self._names[ufunc] = f"{ufunc.__name__}_{len(self.scope)}"
+            self.scope[name] = ufunc
+        return f"{name}({', '.join(operands)}, out={target})"
 
     def _call(self, primitive: Any, operands: Sequence[str]) -> str:
         impl = primitive.impl

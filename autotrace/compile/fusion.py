@@ -8,7 +8,6 @@ intermediate arrays never reach memory. Sums over the whole region are gathered 
 from __future__ import annotations
 
 import contextvars
-import operator
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +19,9 @@ import numpy as np
 from ..ir import Atom, Equation, Jaxpr, Literal, Primitive, ShapedArray, Var
 from ..primitives.arithmetic import IntegerPow
 from ..primitives.comparison import Select
-from ..primitives.families import Elementwise
 from ..primitives.promotion import Broadcast, Convert
 from ..primitives.reduction import ReduceMax, ReduceMin, ReduceSum
+from .kernels import ufunc_of
 from .simplify import eliminate_dead_code
 
 __all__ = ["Fused", "fuse", "threads"]
@@ -34,27 +33,6 @@ BLOCK = 8_192
 PARALLEL = 131_072
 """Elements from which several threads share a region."""
 
-_UFUNCS: dict[Any, np.ufunc] = {
-    operator.add: np.add,
-    operator.sub: np.subtract,
-    operator.mul: np.multiply,
-    operator.truediv: np.true_divide,
-    operator.floordiv: np.floor_divide,
-    operator.mod: np.remainder,
-    operator.pow: np.power,
-    operator.neg: np.negative,
-    operator.pos: np.positive,
-    operator.lt: np.less,
-    operator.le: np.less_equal,
-    operator.gt: np.greater,
-    operator.ge: np.greater_equal,
-    operator.eq: np.equal,
-    operator.ne: np.not_equal,
-    operator.and_: np.bitwise_and,
-    operator.or_: np.bitwise_or,
-    operator.xor: np.bitwise_xor,
-    operator.invert: np.invert,
-}
 _GATHERED: dict[Any, Any] = {ReduceSum: np.add, ReduceMax: np.maximum, ReduceMin: np.minimum}
 
 
@@ -150,23 +128,10 @@ def _region_of(equation: Equation) -> tuple[int, ...] | None:
         if not primitive.axes:  # type: ignore[attr-defined]
             return None
         shape = equation.inputs[0].aval.shape
-    elif _ufunc_of(primitive) is None and type(primitive) not in (Select, IntegerPow, Convert):
+    elif ufunc_of(primitive) is None and type(primitive) not in (Select, IntegerPow, Convert):
         return None
     large = len(shape) > 0 and int(np.prod(shape)) >= SMALLEST
     return shape if large and all(v.aval.dtype.kind in "fciub" for v in equation.inputs) else None
-
-
-def _ufunc_of(primitive: Any) -> np.ufunc | None:
-    """Return the ufunc that computes an elementwise primitive, with ``out=``; None if it is another function."""
-    if not isinstance(primitive, Elementwise) or type(primitive) in (Select, IntegerPow):
-        return None
-    impl = primitive.impl
-    if isinstance(impl, np.ufunc):
-        return impl
-    try:
-        return _UFUNCS.get(impl)
-    except TypeError:
-        return None
 
 
 def _assemble(jaxpr: Jaxpr, groups: Sequence[list[Equation]]) -> Jaxpr:
@@ -340,8 +305,8 @@ def _block_statements(primitive: Any, operands: Sequence[str], out: str, scratch
             steps = {2: [(x, x)], 3: [(x, x), (out, x)], 4: [(x, x), (out, out)]}[primitive.y]
             return [f"{multiply}({a}, {b}, {out})" for a, b in steps]
         return [f"{scratch.hold(np.power)}({x}, {scratch.hold(primitive.y)}, {out})"]
-    ufunc = _ufunc_of(primitive)
-    return [f"{scratch.hold(ufunc)}({', '.join(operands)}, {out})"]
+    ufunc = ufunc_of(primitive)
+    return [f"{scratch.hold(ufunc)}({', '.join(operands)}, out={out})"]
 
 
 class _Scratch:

@@ -42,6 +42,7 @@ class Builder:
     def __init__(self, reassociate: bool, readers: dict[Atom, int]) -> None:
         self.reassociate = reassociate
         self._readers = readers
+        self._constants: set[Atom] = set()
         self.equations: list[Equation] = []
         self.renamed: dict[Atom, Atom] = {}
         self.producers: dict[Atom, Equation] = {}
@@ -52,6 +53,7 @@ class Builder:
     def constant(self, var: Var, value: Any) -> None:
         """Note a constant that is one number repeated, so that readers may take the number instead."""
         if type(value) is np.ndarray and value.size and value.ndim and not any(value.strides):
+            self._constants.add(var)
             self.producers[var] = Equation(Broadcast(value.shape), (Literal(value.flat[0]),), (var,))
 
     def rewrite(self, equation: Equation) -> None:
@@ -110,7 +112,7 @@ class Builder:
             return None, inputs
         arrays = [s for v, s in zip(inputs, sources, strict=True) if v.aval.ndim]
         alike = all(s is not None and s.aval.shape == arrays[0].aval.shape for s in arrays)  # type: ignore[union-attr]
-        if alike and all(self._readers.get(v) == 1 for v in inputs if v.aval.ndim):
+        if alike and all(self._readers.get(v) == 1 and v not in self._constants for v in inputs if v.aval.ndim):
             shape = next(v.aval.shape for v in inputs if v.aval.ndim)
             return shape, tuple([v if s is None else s for v, s in zip(inputs, sources, strict=True)])
         if all(s is not None for s in arrays):

@@ -14,9 +14,21 @@ from ..ir import Linear, Primitive, ShapedArray
 from ..tracing import UFUNCS, UNKNOWN, bind, here, implements, operator, peek
 from .promotion import apply_elementwise, broadcast_to, quick_function, unbroadcast
 
-__all__ = ["Array", "Binary", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise"]
+__all__ = ["Array", "Binary", "Deferred", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise"]
 
 Array = Any
+
+
+class Deferred:
+    """A cotangent that a ``vjp`` rule leaves to be put together when all that is added to it is known."""
+
+    def plus(self, other: Any) -> Deferred:
+        """Add an array or another deferred cotangent; may change this one."""
+        raise NotImplementedError
+
+    def whole(self) -> Array:
+        """Return the cotangent as an array."""
+        raise NotImplementedError
 
 
 class Elementwise(Primitive, family=True):

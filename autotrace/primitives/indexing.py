@@ -17,7 +17,7 @@ import numpy as np
 
 from ..ir import Linear, Primitive, ShapedArray
 from ..tracing import Tracer, View, as_operand, bind, check_writable, here, link, mask_value, method, rebind
-from .families import Array, LinearMap
+from .families import Array, Deferred, LinearMap
 from .promotion import broadcast_to, convert, unbroadcast
 from .shape import Reshape, Transpose
 
@@ -64,6 +64,9 @@ class Slice(LinearMap):
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> tuple[Array]:
         return (bind(Embed(inputs[0].shape, self.index), ct),)
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Parts]:
+        return (Parts(inputs[0].shape, self.index, ct),)
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(Slice(((0, size, 1), *self.index)), *inputs)
@@ -175,6 +178,67 @@ class Embed(LinearMap):
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(Embed((size, *self.shape), ((0, size, 1), *self.index)), *inputs)
+
+
+class EmbedSum(Primitive):
+    """Zeros of ``shape`` to which each operand is added at its index."""
+
+    shape: tuple[int, ...]
+    indices: tuple[tuple[Item, ...], ...]
+
+    def impl(self, *xs: Array) -> Array:
+        out = np.zeros_like(xs[0], shape=self.shape)
+        for index, x in zip(self.indices, xs, strict=True):
+            out[_to_numpy(index)] += x
+        return out
+
+    def abstract(self, *xs: ShapedArray) -> ShapedArray:
+        for index, x in zip(self.indices, xs, strict=True):
+            Embed(self.shape, index).abstract(x)
+        return xs[0].update(shape=self.shape)
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        moving = [(index, t) for index, t in zip(self.indices, tangents, strict=True) if t is not None]
+        return bind(EmbedSum(self.shape, tuple(index for index, _ in moving)), *[t for _, t in moving])
+
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+        return [bind(Slice(index), ct) if want else None for index, want in zip(self.indices, wanted, strict=True)]
+
+    def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
+        return self.vjp(ct, None, inputs, [type(x) is Linear for x in inputs])
+
+    def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
+        whole = [x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)]
+        return bind(EmbedSum((size, *self.shape), tuple(((0, size, 1), *index) for index in self.indices)), *whole)
+
+
+class Parts(Deferred):
+    """The cotangent of an array that was read part by part: written down once, when it is complete.
+
+    Embedding each part in zeros by itself would make a loop over the rows of an array quadratic.
+    """
+
+    def __init__(self, shape: tuple[int, ...], index: tuple[Item, ...], ct: Array) -> None:
+        self._shape = shape
+        self._indices = [index]
+        self._cts = [ct]
+        self._rest: Array = None
+
+    def plus(self, other: Any) -> Parts:
+        if isinstance(other, Parts):
+            self._indices += other._indices
+            self._cts += other._cts
+            other = other._rest
+        if other is not None:
+            self._rest = other if self._rest is None else self._rest + other
+        return self
+
+    def whole(self) -> Array:
+        if len(self._cts) == 1:
+            ct = bind(Embed(self._shape, self._indices[0]), *self._cts)
+        else:
+            ct = bind(EmbedSum(self._shape, tuple(self._indices)), *self._cts)
+        return ct if self._rest is None else self._rest + ct
 
 
 def embed(x: Array, shape: tuple[int, ...], index: tuple[Item, ...]) -> Array:

@@ -178,7 +178,7 @@ class Trace:
         theirs = self.snapshot and isinstance(x, np.ndarray) and (
             SOURCE.get() is None or (self.lasting and x.base is not None)
         )
-        copied = x.copy() if theirs and self._may_change(x) else x
+        copied = _copy(x) if theirs and self._may_change(x) else x
         var = self.constant(ShapedArray(x.shape, x.dtype), copied)
         self._captured[id(x)] = (x, copied, var)
         return var
@@ -260,6 +260,13 @@ class Trace:
                 if carrying and var.aval.inexact:
                     self._carrying.add(var)
         self._indexed = len(self.equations)
+
+
+def _copy(x: Any) -> Any:
+    """Return a copy that nobody else holds; one number repeated stays that, and takes no memory."""
+    if x.size and not any(x.strides):
+        return np.broadcast_to(x.flat[0], x.shape)
+    return x.copy()
 
 
 def _same_bits(a: Any, b: Any) -> bool:

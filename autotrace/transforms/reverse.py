@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..ir import COTANGENT, SOURCE, Atom, Equation, Jaxpr, Literal, Var, annotate, in_phase
+from ..primitives.families import Deferred
 from ..tracing import run_all
 from .linear import add_to, local_pullback
 
@@ -57,7 +58,7 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
     try:
         for primitive, inputs, outputs, source in reversed(path):
             if primitive.multiple:
-                got: Any = [total.pop(v, None) for v in outputs]
+                got: Any = [_whole(total.pop(v, None)) for v in outputs]
                 if all(ct is None for ct in got):
                     continue
                 out: Any = [values[v] for v in outputs]
@@ -65,6 +66,8 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
                 got = total.pop(outputs[0], None)
                 if got is None:
                     continue
+                if isinstance(got, Deferred):
+                    got = got.whole()
                 out = values[outputs[0]]
             SOURCE.set(in_phase(source, COTANGENT))
             ins = [v.value if type(v) is Literal else values[v] for v in inputs]
@@ -77,7 +80,18 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
             for var, ct, want in zip(inputs, found, wanted):  # noqa: B905  three lists of one length, in a hot loop
                 if want and ct is not None:
                     old = total.get(var)
-                    total[var] = ct if old is None else old + ct
+                    if old is None:
+                        total[var] = ct
+                    else:
+                        total[var] = ct.plus(old) if isinstance(ct, Deferred) else _plus(old, ct)
+        return [_whole(total.get(v)) for v in jaxpr.in_vars]
     finally:
         SOURCE.reset(token)
-    return [total.get(v) for v in jaxpr.in_vars]
+
+
+def _plus(old: Any, ct: Any) -> Any:
+    return old.plus(ct) if isinstance(old, Deferred) else old + ct
+
+
+def _whole(ct: Any) -> Any:
+    return ct.whole() if isinstance(ct, Deferred) else ct
