@@ -33,7 +33,10 @@ FLOORS = [
 # (module, what it imports inside a function): why it cannot stand at the top. Like this:
 #     ("autotrace.scipy.special", "scipy"): "optional, and slow to import for those who never call it",
 LAZY_IMPORTS: dict[tuple[str, str], str] = {
-    ("autotrace.tracing.protocols", "a computed name"): "the rules of SciPy's functions need SciPy: loaded when one is met",
+    (
+        "autotrace.tracing.protocols",
+        "a computed name",
+    ): "the rules of SciPy's functions need SciPy: loaded when one is met",
 }
 
 # Texts that must make sense on any machine.

@@ -1301,7 +1301,7 @@ def iteration_over_a_traced_scalar():
 @bad(
     AttributeError,
     "traced array f64[] has no attribute 'frobnicate' at {here}. Use the NumPy function of that name, or "
-    "see docs/guide.md for the methods of traced arrays.",
+    "see docs/numpy-coverage.md for the methods of traced arrays.",
 )
 def unknown_attribute():
     grad(lambda x: x.frobnicate())(1.0)  # here
@@ -1709,11 +1709,29 @@ def pickled_tracer():
 
 @bad(
     e.UnsupportedError,
-    "np.busday_count: autotrace has no derivative for this function; it was called on a traced value at "
+    "np.busday_count: this function takes plain values; it was called on a traced value at {here}. "
+    "Count days outside of the traced function, or convert dates to numbers: dates.astype(float).",
+)
+def refused_function():
+    grad(lambda x: np.busday_count(x, x))(1.0)  # here
+
+
+@bad(
+    AttributeError,
+    "traced array f64[] has no attribute 'flags' at {here}. The memory of a traced array is not decided while "
+    "it is traced; leave the question out.",
+)
+def refused_attribute():
+    grad(lambda x: x.flags)(1.0)  # here
+
+
+@bad(
+    e.UnsupportedError,
+    "np.strings.center: autotrace has no derivative for this function; it was called on a traced value at "
     "{here}. Write it with functions that have one, or add a primitive (see docs/primitives.md).",
 )
 def uncovered_function():
-    grad(lambda x: np.busday_count(x, x))(1.0)  # here
+    grad(lambda x: np.strings.center(x, 3))(1.0)  # here
 
 
 @bad(

@@ -142,7 +142,9 @@ def _assemble(jaxpr: Jaxpr, groups: Sequence[list[Equation]]) -> Jaxpr:
     readers: dict[Atom, int] = {}
     for atom in (*jaxpr.outputs, *[v for e in jaxpr.equations for v in e.inputs]):
         readers[atom] = readers.get(atom, 0) + 1
-    broadcasts: dict[Atom, Equation] = {e.outputs[0]: e for e in jaxpr.equations if type(e.primitive) is Broadcast}
+    broadcasts: dict[Atom, Equation] = {
+        e.outputs[0]: e for e in jaxpr.equations if type(e.primitive) is Broadcast
+    }
     equations: list[Equation] = []
     for group in groups:
         read = dict.fromkeys(v for e in group for v in e.inputs if v in broadcasts)
@@ -167,7 +169,8 @@ def _fused(whole: Sequence[Equation], group: Sequence[Equation], readers: dict[A
 def _is_flat(group: Sequence[Equation]) -> bool:
     """Whether the region can be cut as one long axis: no broadcasts, and only whole sums."""
     return all(
-        type(e.primitive) is not Broadcast and (type(e.primitive) not in _GATHERED or not e.outputs[0].aval.ndim)
+        type(e.primitive) is not Broadcast
+        and (type(e.primitive) not in _GATHERED or not e.outputs[0].aval.ndim)
         for e in group
     )
 
@@ -251,7 +254,9 @@ def _write_pass(
     head, body = ["def run(start, stop, inputs, outputs):"], []
     for i, var in enumerate(jaxpr.in_vars):
         head.append(f"    a{i} = inputs[{i}]")
-        cut = var.aval.shape == shape or (not flat and len(var.aval.shape) == len(shape) and var.aval.shape[0] == shape[0])
+        cut = var.aval.shape == shape or (
+            not flat and len(var.aval.shape) == len(shape) and var.aval.shape[0] == shape[0]
+        )
         names[var] = f"x{i}" if cut else f"a{i}"
         if cut:
             body.append(f"x{i} = a{i}[i:j]")
@@ -272,21 +277,25 @@ def _write_pass(
                 head.append(f"    {gathered[out]} = []")
                 body.append(f"{gathered[out]}.append({reduce}({operands[0]}, axis={axes}))")
             else:
-                body.append(f"outputs[{jaxpr.outputs.index(out)}][i:j] = {reduce}({operands[0]}, axis={axes})")
+                body.append(
+                    f"outputs[{jaxpr.outputs.index(out)}][i:j] = {reduce}({operands[0]}, axis={axes})"
+                )
         else:
             name = names[out] = f"v{index}"
             body.append(f"{name} = {kept[out] if out in kept else scratch.take(out, index)}")
             body.extend(_block_statements(primitive, operands, name, scratch))
         scratch.release(index, equation.inputs)
     head += [f"    {name} = empty({block!r}, {dtype!r})" for name, dtype in scratch.buffers]
-    source = "\n".join([
-        *head,
-        f"    for i in range(start, stop, {step}):",
-        f"        j = min(i + {step}, stop)",
-        "        m = j - i",
-        *[f"        {line}" for line in body],
-        f"    return [{', '.join(gathered.get(v, '[]') for v in jaxpr.outputs)}]",
-    ])
+    source = "\n".join(
+        [
+            *head,
+            f"    for i in range(start, stop, {step}):",
+            f"        j = min(i + {step}, stop)",
+            "        m = j - i",
+            *[f"        {line}" for line in body],
+            f"    return [{', '.join(gathered.get(v, '[]') for v in jaxpr.outputs)}]",
+        ]
+    )
     exec(compile(source, "<autotrace fused region>", "exec"), scope)
     return source, scope["run"]
 

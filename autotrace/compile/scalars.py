@@ -75,8 +75,10 @@ _SWALLOWING: dict[Any, str] = {
     np.logical_or: "({} or {})",
     np.logical_not: "not {}",
 }
-_MATH = ("acos acosh asin asinh atan atan2 atanh cos cosh degrees exp expm1 hypot isfinite log log10 log1p log2 "
-         "pow radians sin sinh sqrt tan tanh")
+_MATH = (
+    "acos acosh asin asinh atan atan2 atanh cos cosh degrees exp expm1 hypot isfinite log log10 log1p log2 "
+    "pow radians sin sinh sqrt tan tanh"
+)
 
 
 def is_scalar_program(jaxpr: Jaxpr) -> bool:
@@ -127,23 +129,35 @@ def generate_scalar(
 ) -> tuple[Callable[..., Any], str, dict[int, int]]:
     """Generate the function of a scalar program, its source, and which equation stands at which line. ``on_numpy`` is the same program on NumPy."""
     scope: dict[str, Any] = {name: getattr(math, name) for name in _MATH.split()}
-    scope |= {"on_numpy": on_numpy, "float64": np.float64, "bool_": np.bool_, "GuardError": GuardError,
-              "NumPyDecides": (ArithmeticError, ValueError)}
+    scope |= {
+        "on_numpy": on_numpy,
+        "float64": np.float64,
+        "bool_": np.bool_,
+        "GuardError": GuardError,
+        "NumPyDecides": (ArithmeticError, ValueError),
+    }
     names: dict[Atom, str] = {}
 
     def name(atom: Atom) -> str:
         if type(atom) is Literal:
             number = atom.value.item()
             text = repr(number)
-            return text if text[0] != "-" and math.isfinite(number) else f"({text})" if math.isfinite(number) else (
-                _hold(scope, number))
+            return (
+                text
+                if text[0] != "-" and math.isfinite(number)
+                else f"({text})"
+                if math.isfinite(number)
+                else (_hold(scope, number))
+            )
         return names.setdefault(atom, f"v{len(names)}")
 
     for var, value in zip(jaxpr.const_vars, jaxpr.constants, strict=True):
         names[var] = _hold(scope, np.asarray(value).item())
     parameters = [name(v) for v in jaxpr.in_vars]
-    body = [f"{p}_ = float({p})" if v.aval.dtype == _FLOAT else f"{p}_ = bool({p})"
-            for p, v in zip(parameters, jaxpr.in_vars, strict=True)]
+    body = [
+        f"{p}_ = float({p})" if v.aval.dtype == _FLOAT else f"{p}_ = bool({p})"
+        for p, v in zip(parameters, jaxpr.in_vars, strict=True)
+    ]
     names.update({v: f"{p}_" for v, p in zip(jaxpr.in_vars, parameters, strict=True)})
     doubtful: set[Atom] = set()  # may have become infinite or NaN without a sign of it
     looked_at: list[str] = []
@@ -165,16 +179,20 @@ def generate_scalar(
         if out.aval.dtype == _FLOAT:
             doubtful.add(out)
     looked_at += [name(v) for v in jaxpr.outputs if v.aval.dtype == _FLOAT and type(v) is Var]
-    body.append(f"if not isfinite({' + '.join(dict.fromkeys(looked_at)) or '0.0'}): return on_numpy({', '.join(parameters)})")
+    body.append(
+        f"if not isfinite({' + '.join(dict.fromkeys(looked_at)) or '0.0'}): return on_numpy({', '.join(parameters)})"
+    )
     results = [f"{'float64' if v.aval.dtype == _FLOAT else 'bool_'}({name(v)})" for v in jaxpr.outputs]
-    source = "\n".join([
-        f"def program({', '.join(parameters)}):",
-        "    try:",
-        *[f"        {line}" for line in body],
-        "    except NumPyDecides:",
-        f"        return on_numpy({', '.join(parameters)})",
-        f"    return ({', '.join(results)}{',' if len(results) == 1 else ''})",
-    ])
+    source = "\n".join(
+        [
+            f"def program({', '.join(parameters)}):",
+            "    try:",
+            *[f"        {line}" for line in body],
+            "    except NumPyDecides:",
+            f"        return on_numpy({', '.join(parameters)})",
+            f"    return ({', '.join(results)}{',' if len(results) == 1 else ''})",
+        ]
+    )
     exec(compile(source, "<autotrace scalar program>", "exec"), scope)
     return scope["program"], source, where
 

@@ -96,8 +96,15 @@ def jit(
     1
     """
     if fun is None:
-        return transformed(jit, None, _never, static_argnums=static_argnums, static_argnames=static_argnames,
-                           inline=inline, max_paths=max_paths)
+        return transformed(
+            jit,
+            None,
+            _never,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
+            inline=inline,
+            max_paths=max_paths,
+        )
     transformed(jit, fun, _never)  # checks that it is a function
     return Jitted(fun, static_argnums, static_argnames, inline, max_paths)
 
@@ -112,8 +119,12 @@ class Jitted(Transformed):
     def __init__(
         self, fun: Callable[..., Any], static_argnums: Any, static_argnames: Any, inline: bool, max_paths: int
     ) -> None:
-        options = {"static_argnums": static_argnums, "static_argnames": static_argnames, "inline": inline,
-                   "max_paths": max_paths}
+        options = {
+            "static_argnums": static_argnums,
+            "static_argnames": static_argnames,
+            "inline": inline,
+            "max_paths": max_paths,
+        }
         super().__init__(jit, fun, _never, options)
         self._positions, self._names = _static_parameters(fun, static_argnums, static_argnames)
         self._plain = not self._positions and not self._names
@@ -261,7 +272,9 @@ class Jitted(Transformed):
         else:
             outs = _finish(jaxpr, arguments.leaves, values)
         if any(type(x) is Tracer for x in jaxpr.constants):
-            return tree_unflatten(path.out_tree, outs)  # closes over an enclosing trace: good for this call only
+            return tree_unflatten(
+                path.out_tree, outs
+            )  # closes over an enclosing trace: good for this call only
         self._cache.misses += 1
         if _explaining.get():
             _LOG.warning("%s", self._explanation(key, paths))
@@ -305,7 +318,9 @@ class Jitted(Transformed):
         if paths:
             guards = _guards(paths[0].program.jaxpr)
             where = place(guards[-1].source) if guards else None
-            return f"{name}: traced again, since a guard failed" + (f"; the last one is at {where}" if where else "")
+            return f"{name}: traced again, since a guard failed" + (
+                f"; the last one is at {where}" if where else ""
+            )
         known = [k for k in self._cache.paths if k != key]
         if not known:
             return f"{name}: traced, since it was never called before"
@@ -352,7 +367,9 @@ class Lowered:
         return self._program.compiled
 
 
-def _static_parameters(fun: Callable[..., Any], argnums: Any, argnames: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
+def _static_parameters(
+    fun: Callable[..., Any], argnums: Any, argnames: Any
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Return the positions and the names of static parameters, each parameter by both where it has both.
 
     Positions are not negative, but where the function takes any number of them: they count from the end of the call.

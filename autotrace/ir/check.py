@@ -71,7 +71,9 @@ def _aval(constant: Any) -> ShapedArray:
 
 def _bind(var: Var, bound: set[Atom], what: str) -> None:
     if var in bound:
-        raise JaxprTypeError(f"check_jaxpr: a variable must be bound once; {what} binds one of {var.aval} again. {_REPAIR}")
+        raise JaxprTypeError(
+            f"check_jaxpr: a variable must be bound once; {what} binds one of {var.aval} again. {_REPAIR}"
+        )
     bound.add(var)
 
 
@@ -79,7 +81,9 @@ def _read(atom: Atom, bound: set[Atom], what: str) -> None:
     if isinstance(atom, Literal):
         _agree(aval_of(atom.value), atom.aval, what)
     elif atom not in bound:
-        raise JaxprTypeError(f"check_jaxpr: a variable must be bound before its use; {what} reads one of {atom.aval}. {_REPAIR}")
+        raise JaxprTypeError(
+            f"check_jaxpr: a variable must be bound before its use; {what} reads one of {atom.aval}. {_REPAIR}"
+        )
 
 
 def _agree(expected: ShapedArray, got: ShapedArray, what: str) -> None:

@@ -1,8 +1,8 @@
 """A program as text, close to JAX's.
 
-    { lambda constants ; inputs . let
-        outputs = primitive[parameters] inputs
-      in (outputs,) }
+{ lambda constants ; inputs . let
+    outputs = primitive[parameters] inputs
+  in (outputs,) }
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ def _equation(equation: Equation, names: _Names, source: bool) -> list[str]:
 
 
 def _params(primitive: Primitive) -> list[str]:
-    shown = {k: v for k, v in primitive.params.items() if k not in primitive.defaults or primitive.defaults[k] != v}
+    shown = {
+        k: v for k, v in primitive.params.items() if k not in primitive.defaults or primitive.defaults[k] != v
+    }
     return [f"{key}={_param(value)}" for key, value in shown.items()]
 
 

@@ -334,7 +334,9 @@ def _power(x: Any, y: Any, keep_weak: bool) -> Array:
     if type(x) is Tracer and isinstance(y, int | float | np.integer | np.floating) and y == int_or_nan(y):
         inexact_exponent = isinstance(y, float | np.floating)
         # A np.float64 is a float to Python and a strong dtype to NumPy, so types are compared.
-        if x.aval.inexact and (type(y) in (bool, int, float) or np.result_type(x.dtype, np.asarray(y).dtype) == x.dtype):
+        if x.aval.inexact and (
+            type(y) in (bool, int, float) or np.result_type(x.dtype, np.asarray(y).dtype) == x.dtype
+        ):
             return apply_elementwise(IntegerPow(int(y)), (x,), keep_weak)
         if not x.aval.inexact and not inexact_exponent and type(y) is int and x.dtype != np.bool_:
             return apply_elementwise(IntegerPow(int(y)), (x,), keep_weak)
@@ -355,8 +357,16 @@ def _by_kind(real: Any, complex_: Any, keep_weak: bool = False) -> Any:
     """Choose the primitive of real or of complex operands."""
 
     def function(x: Any) -> Array:
-        dtype = x.dtype if hasattr(x, "dtype") else aval_of(x).dtype if isinstance(x, int | float | complex) else None
-        return apply_elementwise(complex_ if dtype is not None and dtype.kind == "c" else real, (x,), keep_weak)
+        dtype = (
+            x.dtype
+            if hasattr(x, "dtype")
+            else aval_of(x).dtype
+            if isinstance(x, int | float | complex)
+            else None
+        )
+        return apply_elementwise(
+            complex_ if dtype is not None and dtype.kind == "c" else real, (x,), keep_weak
+        )
 
     return function
 

@@ -15,7 +15,15 @@ import numpy as np
 from ..ir import Atom, Literal, Primitive, ShapedArray, is_inexact
 from ..tracing import SCALAR_AVALS, Trace, Tracer, as_operand, bind, here, innermost, leaf_aval
 
-__all__ = ["Broadcast", "Convert", "apply_elementwise", "broadcast_to", "convert", "quick_function", "unbroadcast"]
+__all__ = [
+    "Broadcast",
+    "Convert",
+    "apply_elementwise",
+    "broadcast_to",
+    "convert",
+    "quick_function",
+    "unbroadcast",
+]
 
 Array = Any
 
@@ -124,10 +132,14 @@ def apply_elementwise(primitive: Any, args: tuple[Any, ...], keep_weak: bool = F
         trace = innermost(args)
         if trace is None:
             return primitive.impl(*args)
-    atoms = tuple([
-        x._var if type(x) is Tracer and x._trace is trace else trace.atom(x if type(x) in _DIRECT else as_operand(x))
-        for x in args
-    ])
+    atoms = tuple(
+        [
+            x._var
+            if type(x) is Tracer and x._trace is trace
+            else trace.atom(x if type(x) in _DIRECT else as_operand(x))
+            for x in args
+        ]
+    )
     key = (primitive, *[atom.aval for atom in atoms])
     plan = _plans.get(key)
     if plan is None:
@@ -215,12 +227,16 @@ def _make_plan(key: tuple[Any, ...]) -> _Plan:
         for aval, dtype in zip(avals, primitive.operand_dtypes(avals), strict=True)
     ]
     steps = tuple(
-        (target.dtype if target.dtype != aval.dtype or aval.weak_type else None,
-         target.shape if target.shape != aval.shape else None)
+        (
+            target.dtype if target.dtype != aval.dtype or aval.weak_type else None,
+            target.shape if target.shape != aval.shape else None,
+        )
         for aval, target in zip(avals, targets, strict=True)
     )
     out = primitive.abstract(*targets)
-    if all(aval.weak_type or aval.dtype == np.bool_ for aval in avals) and any(aval.weak_type for aval in avals):
+    if all(aval.weak_type or aval.dtype == np.bool_ for aval in avals) and any(
+        aval.weak_type for aval in avals
+    ):
         out = ShapedArray(out.shape, out.dtype, out.dtype != np.bool_)
     if len(_plans) >= _PLAN_LIMIT:
         _plans.clear()
@@ -228,7 +244,9 @@ def _make_plan(key: tuple[Any, ...]) -> _Plan:
         step[1] is None and (step[0] is None or (aval is _FLOAT_AVAL and step[0] is _FLOAT64))
         for step, aval in zip(steps, avals, strict=True)
     )
-    plan = _plans[key] = _Plan(steps if any(part is not None for step in steps for part in step) else None, out, fits)
+    plan = _plans[key] = _Plan(
+        steps if any(part is not None for step in steps for part in step) else None, out, fits
+    )
     return plan
 
 
@@ -244,5 +262,3 @@ def _fit(trace: Trace, atom: Atom, dtype: np.dtype[Any] | None, shape: tuple[int
     if shape is not None:
         atom = trace.record(Broadcast(shape), (atom,))._var
     return atom
-
-

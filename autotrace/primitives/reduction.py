@@ -111,8 +111,10 @@ class ReduceProd(Reduction):
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         (x,) = primals
-        return (tangents[0] * self._others(x)).sum(axis=self.axes) if x.size else broadcast_to(
-            np.zeros((), x.dtype), output.shape
+        return (
+            (tangents[0] * self._others(x)).sum(axis=self.axes)
+            if x.size
+            else broadcast_to(np.zeros((), x.dtype), output.shape)
         )
 
     def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Array]:
@@ -219,7 +221,9 @@ class Cumprod(Primitive):
         n, step = x.shape[self.axis], 1
         before = (slice(None),) * self.axis
         while step < n:
-            head, old, late = ((*before, s) for s in (slice(None, step), slice(None, -step), slice(step, None)))
+            head, old, late = (
+                (*before, s) for s in (slice(None, step), slice(None, -step), slice(step, None))
+            )
             dx = np.concatenate([dx[head], dx[old] * x[late] + x[old] * dx[late]], axis=self.axis)
             x = np.concatenate([x[head], x[old] * x[late]], axis=self.axis)
             step *= 2
@@ -239,7 +243,14 @@ def _axes(axis: Any, rank: int) -> tuple[int, ...]:
 
 
 def _reduce(
-    primitive: type[Reduction], a: Any, axis: Any, keepdims: Any, where: Any, initial: Any, neutral: Any, ufunc: Any
+    primitive: type[Reduction],
+    a: Any,
+    axis: Any,
+    keepdims: Any,
+    where: Any,
+    initial: Any,
+    neutral: Any,
+    ufunc: Any,
 ) -> Array:
     """Reduce with NumPy's keywords. ``neutral`` fills what ``where`` leaves out; None if there is none."""
     initial = None if initial is np._NoValue else initial
@@ -287,7 +298,12 @@ def _accumulator_dtype(ufunc: Any, dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 @implements(np.sum)
 def sum(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = None,
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: Any = False,
+    initial: Any = None,
     where: Any = True,
 ) -> Array:
     """The sum of elements along ``axis`` (an integer, a tuple, or None for all)."""
@@ -299,7 +315,12 @@ def sum(
 
 @implements(np.prod)
 def prod(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, initial: Any = None,
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: Any = False,
+    initial: Any = None,
     where: Any = True,
 ) -> Array:
     """The product of elements along ``axis``."""

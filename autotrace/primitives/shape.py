@@ -80,10 +80,15 @@ class _Join(Primitive, family=True):
     axis: int
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
-        filled = [np.zeros(x.shape, output.dtype) if t is None else t for x, t in zip(primals, tangents, strict=True)]
+        filled = [
+            np.zeros(x.shape, output.dtype) if t is None else t
+            for x, t in zip(primals, tangents, strict=True)
+        ]
         return bind(self, *filled)
 
-    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+    def vjp(
+        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
+    ) -> Sequence[Array]:
         return self._cut(ct, [x.shape for x in inputs], wanted)
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
@@ -276,7 +281,10 @@ method("swapaxes")(swapaxes)
 def moveaxis(a: Any, source: Any, destination: Any) -> Array:
     """``a`` with axes moved to other positions; the others keep their order."""
     a = as_operand(a)
-    old, new = normalize_axis_tuple(source, a.ndim, "source"), normalize_axis_tuple(destination, a.ndim, "destination")
+    old, new = (
+        normalize_axis_tuple(source, a.ndim, "source"),
+        normalize_axis_tuple(destination, a.ndim, "destination"),
+    )
     if len(old) != len(new):
         raise ValueError("`source` and `destination` arguments must have the same number of elements")
     order = [axis for axis in range(a.ndim) if axis not in old]
@@ -368,7 +376,9 @@ def result_type(*operands: Any) -> np.dtype[Any]:
 
 
 @implements(np.concatenate)
-def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Array:
+def concatenate(
+    arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Array:
     """Arrays one after the other along an axis that they have; flattened first if ``axis`` is None."""
     xs = _promoted(list(arrays), dtype, casting)
     if not xs:
@@ -386,7 +396,9 @@ def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: A
 
 
 @implements(np.stack)
-def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Array:
+def stack(
+    arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
+) -> Array:
     """Arrays of one shape side by side along a new axis."""
     xs = _promoted(list(arrays), dtype, casting)
     if not xs:
@@ -397,5 +409,3 @@ def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, ca
             "Broadcast them first."
         )
     return bind(Stack(normalize_axis_index(axis, xs[0].ndim + 1)), *xs)
-
-

@@ -59,7 +59,9 @@ def trace(
     """
     record = Trace(what, None if values is None else {}, snapshot, lasting)
     with opened(record):
-        tracers = [record.input(aval, UNKNOWN if values is None else values[i]) for i, aval in enumerate(avals)]
+        tracers = [
+            record.input(aval, UNKNOWN if values is None else values[i]) for i, aval in enumerate(avals)
+        ]
         try:
             result = function(tracers)
         except Exception as error:
@@ -68,7 +70,12 @@ def trace(
             raise
         leaves, out_tree = tree_flatten(result)
         try:
-            outputs = tuple([x._var if type(x) is Tracer and x._trace is record else record.atom(as_operand(x)) for x in leaves])
+            outputs = tuple(
+                [
+                    x._var if type(x) is Tracer and x._trace is record else record.atom(as_operand(x))
+                    for x in leaves
+                ]
+            )
         except (TypeError, ValueError) as error:
             if isinstance(error, AutotraceError):
                 raise
@@ -98,7 +105,9 @@ def _explain(error: Exception, what: str) -> None:
         ) from error
     if "only integers, slices" in str(error):
         notes = error.__dict__.setdefault("__notes__", [])
-        notes.append("autotrace: a NumPy array takes no traced index. Write autotrace.numpy.asarray(array)[index].")
+        notes.append(
+            "autotrace: a NumPy array takes no traced index. Write autotrace.numpy.asarray(array)[index]."
+        )
     if "dtype('O')" in str(error) or "which has no callable" in str(error):
         raise UnsupportedError(
             f"{what}: this NumPy function takes no array of objects, which np.array makes of traced scalars; got NumPy's "
@@ -152,7 +161,9 @@ def _not_plain(x: Any) -> TypeError:
 
 
 def _not_numeric(x: Any) -> TypeError:
-    return TypeError(f"operand: must be an array or a number; got {_kind_of(x)}{here()}. Convert it to numbers first.")
+    return TypeError(
+        f"operand: must be an array or a number; got {_kind_of(x)}{here()}. Convert it to numbers first."
+    )
 
 
 def _kind_of(x: Any) -> str:

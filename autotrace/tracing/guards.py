@@ -51,7 +51,11 @@ class Guard(Primitive):
     def impl(self, x: Any) -> tuple[()]:
         value = _CONVERSIONS[self.kind](x)
         # NaN is the same as NaN here, and 0.0 is not the same as -0.0.
-        same = repr(value) == repr(self.expected) if self.kind in ("float", "complex") else value == self.expected
+        same = (
+            repr(value) == repr(self.expected)
+            if self.kind in ("float", "complex")
+            else value == self.expected
+        )
         if not same:
             raise GuardError(
                 f"guard: the program was traced where {self.kind}(x) is {self.expected}; got {value}. "
@@ -123,12 +127,21 @@ def _ask(x: Tracer, kind: str, error: type[ConcretizationTypeError], cure: str) 
 
 @method("__bool__")
 def _bool(x: Tracer) -> bool:
-    return bool(_ask(x, "bool", TracerBoolConversionError, "Use np.where(condition, a, b), cond or while_loop."))
+    return bool(
+        _ask(x, "bool", TracerBoolConversionError, "Use np.where(condition, a, b), cond or while_loop.")
+    )
 
 
 @method("__int__", "__trunc__")
 def _int(x: Tracer) -> int:
-    return int(_ask(x, "int", TracerIntegerConversionError, "Use x.astype(int) to stay in the program, autotrace.numpy.asarray(array)[x] to index."))
+    return int(
+        _ask(
+            x,
+            "int",
+            TracerIntegerConversionError,
+            "Use x.astype(int) to stay in the program, autotrace.numpy.asarray(array)[x] to index.",
+        )
+    )
 
 
 @method("__index__")
@@ -172,12 +185,17 @@ def _refuse_array(x: Tracer, kind: str) -> NoReturn:
 
 
 def _refuse(x: Tracer, kind: str) -> NoReturn:
-    cure = f"Use NumPy in place of math (np.sin for math.sin), or {kind}(stop_gradient(x)) for a plain number."
+    cure = (
+        f"Use NumPy in place of math (np.sin for math.sin), or {kind}(stop_gradient(x)) for a plain number."
+    )
     asked = f"{kind}()"
     if storing():
         asked, cure = "buffer[index] = x", STORING
     elif asked_by := _numpy_caller():
-        asked, cure = asked_by, "Build arrays of traced values with np.stack or autotrace.numpy.array in place of np.array."
+        asked, cure = (
+            asked_by,
+            "Build arrays of traced values with np.stack or autotrace.numpy.array in place of np.array.",
+        )
     raise ConcretizationTypeError(
         f"{asked}: a traced value must stay in the program, or its derivative would be lost; "
         f"got {x.aval}{here()}. {cure}"

@@ -31,7 +31,21 @@ from ..ir import (
 )
 from .tracer import CALLER, Tracer
 
-__all__ = ["PROTECTED", "SCALAR_AVALS", "UNKNOWN", "Trace", "bind", "current_trace", "evaluate", "infer", "innermost", "opened", "peek", "run", "run_all"]
+__all__ = [
+    "PROTECTED",
+    "SCALAR_AVALS",
+    "UNKNOWN",
+    "Trace",
+    "bind",
+    "current_trace",
+    "evaluate",
+    "infer",
+    "innermost",
+    "opened",
+    "peek",
+    "run",
+    "run_all",
+]
 
 
 class _Unknown:
@@ -175,8 +189,10 @@ class Trace:
         if found is not None and (found[1] is x or _same_bits(found[1], x)):
             return found[2]
         # What a transform's rule computes is nobody else's; but it may be a view of what is.
-        theirs = self.snapshot and isinstance(x, np.ndarray) and (
-            SOURCE.get() is None or (self.lasting and x.base is not None)
+        theirs = (
+            self.snapshot
+            and isinstance(x, np.ndarray)
+            and (SOURCE.get() is None or (self.lasting and x.base is not None))
         )
         copied = _copy(x) if theirs and self._may_change(x) else x
         var = self.constant(ShapedArray(x.shape, x.dtype), copied)

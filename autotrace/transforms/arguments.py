@@ -15,7 +15,22 @@ from ..ir import Jaxpr, ShapedArray, float0
 from ..tracing import PROTECTED, SCALAR_AVALS, Traced, Tracer, as_operand, fresh, leaf_aval, leaf_value, trace
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
 
-__all__ = ["Leaves", "Run", "Selection", "copied", "function_name", "leaves_of", "locate", "owned", "parameters_of", "positions_of", "protect", "select", "trace_leaves", "zeros_of"]
+__all__ = [
+    "Leaves",
+    "Run",
+    "Selection",
+    "copied",
+    "function_name",
+    "leaves_of",
+    "locate",
+    "owned",
+    "parameters_of",
+    "positions_of",
+    "protect",
+    "select",
+    "trace_leaves",
+    "zeros_of",
+]
 
 
 def function_name(fun: Callable[..., Any]) -> str:
@@ -35,7 +50,12 @@ class Selection(NamedTuple):
 
 
 def select(
-    fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Any, argnames: Any, what: str
+    fun: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    argnums: Any,
+    argnames: Any,
+    what: str,
 ) -> Selection:
     """Choose arguments by position and by name. The others are passed on, their arrays read-only.
 
@@ -55,7 +75,9 @@ def select(
                 f"{what}: argnums and argnames must name each argument once; got {argnums!r} and {argnames!r}. "
                 "Drop the repetition."
             )
-    single = len(positions) + len(names) == 1 and isinstance(argnums if argnames is None else argnames, int | str | np.integer)
+    single = len(positions) + len(names) == 1 and isinstance(
+        argnums if argnames is None else argnames, int | str | np.integer
+    )
     others = [x if i in positions else protect(x) for i, x in enumerate(args)]
     keywords = {k: protect(v) for k, v in kwargs.items() if k not in names} if kwargs else kwargs
 
@@ -74,7 +96,9 @@ def select(
 def _names(argnames: Any, what: str) -> tuple[str, ...]:
     many = argnames if isinstance(argnames, tuple | list) else (argnames,)
     if not all(isinstance(name, str) for name in many):
-        raise TypeError(f"{what}: argnames must be a string or a tuple of strings; got {argnames!r}. Use argnums for positions.")
+        raise TypeError(
+            f"{what}: argnames must be a string or a tuple of strings; got {argnames!r}. Use argnums for positions."
+        )
     return tuple(many)
 
 
@@ -92,7 +116,9 @@ def positions_of(argnums: Any, count: int, what: str, word: str = "argnums") -> 
             )
     found = tuple(int(i) % count for i in many)
     if len(set(found)) < len(found):
-        raise ValueError(f"{what}: {word} must name each argument once; got {argnums!r}. Drop the repetition.")
+        raise ValueError(
+            f"{what}: {word} must name each argument once; got {argnums!r}. Drop the repetition."
+        )
     return found
 
 
@@ -165,7 +191,9 @@ class Leaves(NamedTuple):
         if all(self.moving):
             return tree_unflatten(self.tree, primals)
         given = iter(primals)
-        return tree_unflatten(self.tree, [next(given) if m else x for x, m in zip(self.values, self.moving, strict=True)])
+        return tree_unflatten(
+            self.tree, [next(given) if m else x for x, m in zip(self.values, self.moving, strict=True)]
+        )
 
     def fill(self, derivatives: Iterable[Any]) -> Any:
         """Return the tree of derivatives: one for each moving leaf (None is zero), float0 zeros for the others."""
@@ -193,7 +221,9 @@ def leaves_of(tree: tuple[Any, ...], what: str, labels: Sequence[str] | None = N
     return Leaves(values, treedef, moving, avals)
 
 
-def locate(check: Callable[[Any, str, str], Any], arguments: Iterable[Any], what: str, labels: Iterable[str]) -> None:
+def locate(
+    check: Callable[[Any, str, str], Any], arguments: Iterable[Any], what: str, labels: Iterable[str]
+) -> None:
     """Run ``check`` on each leaf with the leaf's place among the arguments, so that its error tells the place."""
     for argument, label in zip(arguments, labels):
         for path, x in tree_flatten_with_path(argument)[0]:
@@ -212,7 +242,12 @@ class Run(NamedTuple):
 
 
 def trace_leaves(
-    function: Callable[..., Any], leaves: Leaves, what: str, has_aux: bool = False, lasting: bool = False, keep_calls: bool = False
+    function: Callable[..., Any],
+    leaves: Leaves,
+    what: str,
+    has_aux: bool = False,
+    lasting: bool = False,
+    keep_calls: bool = False,
 ) -> Run:
     """Trace ``function`` of the tree of ``leaves`` on their values. Calls are written out unless ``keep_calls``.
 
@@ -286,4 +321,6 @@ def owned(results: Sequence[Any], foreign: Iterable[Any]) -> list[Any]:
 def copied(leaves: Leaves) -> Leaves:
     """Own the arrays that a later call will read."""
     values = [x.copy() if type(x) is np.ndarray else fresh(x) for x in leaves.values]
-    return leaves._replace(values=[x if m else protect(x) for x, m in zip(values, leaves.moving, strict=True)])
+    return leaves._replace(
+        values=[x if m else protect(x) for x, m in zip(values, leaves.moving, strict=True)]
+    )

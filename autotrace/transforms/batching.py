@@ -82,7 +82,10 @@ def _vmap(fun: Any, args: Any, kwargs: Any, in_axes: Any, out_axes: Any, axis_si
     raw, tree = tree_flatten((args, kwargs))
     axes = _leaf_axes(in_axes, args, kwargs)
     values = _leaf_values(raw, axes, (args, kwargs))
-    axes = [_normal(axis, np.ndim(x) if type(x) is not Tracer else x.ndim) for axis, x in zip(axes, values, strict=True)]
+    axes = [
+        _normal(axis, np.ndim(x) if type(x) is not Tracer else x.ndim)
+        for axis, x in zip(axes, values, strict=True)
+    ]
     size = _size(values, axes, axis_size, (args, kwargs))
     mapped = [i for i, axis in enumerate(axes) if axis is not None]
     fronted = [np.moveaxis(values[i], axes[i], 0) if axes[i] else values[i] for i in mapped]  # type: ignore[arg-type]
@@ -99,7 +102,10 @@ def _vmap(fun: Any, args: Any, kwargs: Any, in_axes: Any, out_axes: Any, axis_si
     traced = trace(flat, avals, None, what)
     outs, batched = batch_jaxpr(traced.jaxpr, size, fronted, [True] * len(fronted))
     places = _out_places(out_axes, traced.out_tree, what)
-    results = [_place(x, b, axis, size, v.aval, what) for x, b, axis, v in zip(outs, batched, places, traced.jaxpr.outputs, strict=True)]
+    results = [
+        _place(x, b, axis, size, v.aval, what)
+        for x, b, axis, v in zip(outs, batched, places, traced.jaxpr.outputs, strict=True)
+    ]
     return tree_unflatten(traced.out_tree, owned(results, [*values, *traced.jaxpr.constants]))
 
 
@@ -113,10 +119,14 @@ def _leaf_axes(in_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> l
     try:
         axes = broadcast_prefix(in_axes, args, is_leaf=lambda x: x is None)
     except ValueError as error:
-        raise ValueError(f"vmap: in_axes must be an integer, None or a prefix of the arguments; {error}") from None
+        raise ValueError(
+            f"vmap: in_axes must be an integer, None or a prefix of the arguments; {error}"
+        ) from None
     for axis in axes:
         if axis is not None and not _is_integer(axis):
-            raise TypeError(f"vmap: in_axes must hold integers and None; got {axis!r}. Name an axis by its number.")
+            raise TypeError(
+                f"vmap: in_axes must hold integers and None; got {axis!r}. Name an axis by its number."
+            )
     return [*axes, *[0] * len(tree_flatten(kwargs)[0])]
 
 
@@ -154,7 +164,9 @@ def _size(values: Sequence[Any], axes: Sequence[int | None], axis_size: int | No
     sizes = [x.shape[axis] for x, axis in zip(values, axes, strict=True) if axis is not None]
     if axis_size is not None:
         if not _is_integer(axis_size):
-            raise TypeError(f"vmap: axis_size must be an integer; got {axis_size!r}. Give the number of rows.")
+            raise TypeError(
+                f"vmap: axis_size must be an integer; got {axis_size!r}. Give the number of rows."
+            )
         if axis_size < 0:
             raise ValueError(f"vmap: axis_size must be at least 0; got {axis_size}. Give the number of rows.")
         sizes.append(axis_size)
@@ -169,7 +181,9 @@ def _size(values: Sequence[Any], axes: Sequence[int | None], axis_size: int | No
             if axis is not None
         )
         given = "" if axis_size is None else f"; axis_size is {axis_size}"
-        raise ValueError(f"vmap: mapped axes must have one size; got {named}{given}. Set in_axes to None for what is not mapped.")
+        raise ValueError(
+            f"vmap: mapped axes must have one size; got {named}{given}. Set in_axes to None for what is not mapped."
+        )
     return int(sizes[0])
 
 
@@ -180,10 +194,14 @@ def _out_places(out_axes: Any, out_tree: Any, what: str) -> list[Any]:
     try:
         places = broadcast_prefix(out_axes, dummy, is_leaf=lambda x: x is None)
     except ValueError as error:
-        raise ValueError(f"vmap: out_axes must be an integer, None or a prefix of the output; {error}") from None
+        raise ValueError(
+            f"vmap: out_axes must be an integer, None or a prefix of the output; {error}"
+        ) from None
     for axis in places:
         if axis is not None and not _is_integer(axis):
-            raise TypeError(f"vmap: out_axes must hold integers and None; got {axis!r}. Name an axis by its number.")
+            raise TypeError(
+                f"vmap: out_axes must hold integers and None; got {axis!r}. Name an axis by its number."
+            )
     return places
 
 

@@ -49,7 +49,9 @@ def check_derivative(x: Any, aval: ShapedArray, name: str, word: str) -> Any:
     if dtype != expected:
         if dtype.kind in "iub" or (aval.weak_type and np.can_cast(dtype, expected)) or _weak(x):
             return x.astype(expected)
-        raise TypeError(f"{name}: a {word} of {aval} must have dtype {dtype_name(expected)}; got {dtype_name(dtype)}. Convert it with astype.")
+        raise TypeError(
+            f"{name}: a {word} of {aval} must have dtype {dtype_name(expected)}; got {dtype_name(dtype)}. Convert it with astype."
+        )
     return x
 
 

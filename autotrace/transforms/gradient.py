@@ -52,7 +52,14 @@ def grad(
     (np.float64(3.0), np.float64(2.0))
     """
     return transformed(
-        grad, fun, _grad, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int, argnames=argnames
+        grad,
+        fun,
+        _grad,
+        argnums=argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        argnames=argnames,
     )
 
 
@@ -73,8 +80,14 @@ def value_and_grad(
     (np.float64(9.0), np.float64(6.0))
     """
     return transformed(
-        value_and_grad, fun, _value_and_grad,
-        argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int, argnames=argnames,
+        value_and_grad,
+        fun,
+        _value_and_grad,
+        argnums=argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        argnames=argnames,
     )
 
 
@@ -88,7 +101,15 @@ def _value_and_grad(fun: Any, args: Any, kwargs: Any, has_aux: bool, **options: 
 
 
 def _differentiate(
-    name: str, fun: Any, args: Any, kwargs: Any, has_aux: bool, argnums: Any, holomorphic: bool, allow_int: bool, argnames: Any
+    name: str,
+    fun: Any,
+    args: Any,
+    kwargs: Any,
+    has_aux: bool,
+    argnums: Any,
+    holomorphic: bool,
+    allow_int: bool,
+    argnames: Any,
 ) -> Any:
     chosen = select(fun, args, kwargs, argnums, argnames, name)
     leaves = leaves_of(chosen.values, name, chosen.labels)
@@ -116,7 +137,9 @@ def gradient_of(run: Run, primals: Sequence[Any]) -> tuple[list[Any], list[Any]]
         if done is not None:
             results, reached = done
             given = iter(results[len(run.jaxpr.outputs) :])
-            return list(results[: len(run.jaxpr.outputs)]), [next(given) if some else None for some in reached]
+            return list(results[: len(run.jaxpr.outputs)]), [
+                next(given) if some else None for some in reached
+            ]
     return _walk(inline(run.jaxpr), primals, len(primals), run.values)
 
 
@@ -143,7 +166,9 @@ def _derive(jaxpr: Jaxpr, count: int) -> tuple[Jaxpr, list[bool]]:
         reached.extend(g is not None for g in found)
         return [*outputs, *[g for g in found if g is not None]]
 
-    return simplify(trace(flat, jaxpr.in_avals, None, "grad", snapshot=False).jaxpr, reassociate=False), reached
+    return simplify(
+        trace(flat, jaxpr.in_avals, None, "grad", snapshot=False).jaxpr, reassociate=False
+    ), reached
 
 
 _GRADIENTS = DerivedPrograms(_derive)
@@ -156,7 +181,9 @@ def _check_inputs(leaves: Leaves, holomorphic: bool, allow_int: bool, name: str)
             f"{name}: arguments to differentiate must be of floating-point or complex dtype; got {kinds}. "
             "Pass a float (3.0 for 3), or allow_int=True for zeros of dtype float0."
         )
-    if holomorphic and any(aval.dtype.kind != "c" for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m):
+    if holomorphic and any(
+        aval.dtype.kind != "c" for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m
+    ):
         raise TypeError(
             f"{name}: with holomorphic=True arguments must be complex; got {', '.join(map(str, leaves.avals))}. "
             "Pass complex arguments, or drop holomorphic."
@@ -174,18 +201,26 @@ def _check_output(tree: PyTreeDef, avals: Any, holomorphic: bool, name: str) -> 
         )
     kind = avals[0].dtype.kind
     if holomorphic and kind != "c":
-        raise TypeError(f"{name}: with holomorphic=True the output must be complex; got {avals[0]}. Drop holomorphic.")
+        raise TypeError(
+            f"{name}: with holomorphic=True the output must be complex; got {avals[0]}. Drop holomorphic."
+        )
     if not holomorphic and kind != "f":
         raise TypeError(
             f"{name}: the function must return a real floating-point scalar; got {avals[0]}. "
-            + ("Take its real part or absolute value, or pass holomorphic=True." if kind == "c" else "Return a float.")
+            + (
+                "Take its real part or absolute value, or pass holomorphic=True."
+                if kind == "c"
+                else "Return a float."
+            )
         )
 
 
 class Pullback:
     """The function from cotangents of the outputs to cotangents of the inputs that :func:`vjp` returns."""
 
-    def __init__(self, recorded: Recorded, leaves: Leaves, out_tree: PyTreeDef, outputs: int, what: str) -> None:
+    def __init__(
+        self, recorded: Recorded, leaves: Leaves, out_tree: PyTreeDef, outputs: int, what: str
+    ) -> None:
         self._recorded = recorded
         self._leaves = leaves
         self._out_tree = out_tree

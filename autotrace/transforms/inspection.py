@@ -17,7 +17,9 @@ __all__ = ["eval_shape", "make_jaxpr"]
 
 
 def make_jaxpr(
-    fun: Callable[..., Any] | None = None, static_argnums: int | tuple[int, ...] = (), return_shape: bool = False
+    fun: Callable[..., Any] | None = None,
+    static_argnums: int | tuple[int, ...] = (),
+    return_shape: bool = False,
 ) -> Any:
     """Make the function that returns the program of ``fun`` for the arguments it is called with.
 
@@ -41,11 +43,15 @@ def _make_jaxpr(fun: Any, args: Any, kwargs: Any, static_argnums: Any, return_sh
     return (jaxpr, _shapes(jaxpr, traced)) if return_shape else jaxpr
 
 
-def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str, with_values: bool) -> Traced:
+def _trace_call(
+    fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str, with_values: bool
+) -> Traced:
     static = set(positions_of(static_argnums, len(args), "make_jaxpr", "static_argnums"))
     dynamic = tuple(x for i, x in enumerate(args) if i not in static)
     raw, tree = tree_flatten((dynamic, kwargs))
-    labels = [f"argument[{i}]" for i in range(len(args)) if i not in static] + [f"argument[{k!r}]" for k in kwargs]
+    labels = [f"argument[{i}]" for i in range(len(args)) if i not in static] + [
+        f"argument[{k!r}]" for k in kwargs
+    ]
     avals = avals_from(raw, (*dynamic, *kwargs.values()), what, labels)
     known = with_values and not any(isinstance(x, ShapeDtypeStruct) for x in raw)
 
@@ -71,5 +77,3 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     check_callable(fun, "eval_shape", "eval_shape(f, x) rather than eval_shape(f(x), x)")
     traced = _trace_call(fun, args, kwargs, (), f"eval_shape({function_name(fun)})", False)
     return _shapes(traced.jaxpr, traced)
-
-

@@ -65,13 +65,27 @@ def jacrev(
            [0., 4.]])
     """
     return transformed(
-        jacrev, fun, _jacrev,
-        argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, allow_int=allow_int, argnames=argnames,
+        jacrev,
+        fun,
+        _jacrev,
+        argnums=argnums,
+        has_aux=has_aux,
+        holomorphic=holomorphic,
+        allow_int=allow_int,
+        argnames=argnames,
     )
 
 
 def _start(
-    name: str, fun: Any, args: Any, kwargs: Any, argnums: Any, argnames: Any, has_aux: bool, holomorphic: bool, allow_int: bool
+    name: str,
+    fun: Any,
+    args: Any,
+    kwargs: Any,
+    argnums: Any,
+    argnames: Any,
+    has_aux: bool,
+    holomorphic: bool,
+    allow_int: bool,
 ) -> tuple[Selection, Leaves, Run]:
     chosen = select(fun, args, kwargs, argnums, argnames, name)
     leaves = leaves_of(chosen.values, name, chosen.labels)
@@ -91,7 +105,9 @@ def _start(
     run = trace_leaves(lambda values: chosen.call(*values), leaves, what, has_aux)
     for aval in run.jaxpr.out_avals[: run.outputs]:
         if holomorphic and aval.dtype.kind != "c":
-            raise TypeError(f"{name}: with holomorphic=True outputs must be complex; got {aval}. Drop holomorphic.")
+            raise TypeError(
+                f"{name}: with holomorphic=True outputs must be complex; got {aval}. Drop holomorphic."
+            )
         if name == "jacrev" and not holomorphic and aval.dtype.kind != "f":
             raise TypeError(
                 f"{name}: outputs must be real floating-point arrays; got {aval}. "
@@ -101,7 +117,14 @@ def _start(
 
 
 def _jacfwd(
-    fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any, name: str = "jacfwd"
+    fun: Any,
+    args: Any,
+    kwargs: Any,
+    argnums: Any,
+    has_aux: bool,
+    holomorphic: bool,
+    argnames: Any,
+    name: str = "jacfwd",
 ) -> Any:
     chosen, leaves, run = _start(name, fun, args, kwargs, argnums, argnames, has_aux, holomorphic, False)
     primals = leaves.primals
@@ -112,15 +135,33 @@ def _jacfwd(
     given = iter(zip(found, batched, strict=True))
     blocks = []
     for out_aval, some in zip(run.jaxpr.out_avals[: run.outputs], nonzero, strict=False):
-        whole = _whole(*next(given), columns, out_aval) if some else np.zeros((columns, *out_aval.shape), tangent_dtype(out_aval.dtype))
-        blocks.append([np.moveaxis(part, 0, -1).reshape((*out_aval.shape, *aval.shape)) for part, aval in zip(_split(whole, avals), avals, strict=True)])
+        whole = (
+            _whole(*next(given), columns, out_aval)
+            if some
+            else np.zeros((columns, *out_aval.shape), tangent_dtype(out_aval.dtype))
+        )
+        blocks.append(
+            [
+                np.moveaxis(part, 0, -1).reshape((*out_aval.shape, *aval.shape))
+                for part, aval in zip(_split(whole, avals), avals, strict=True)
+            ]
+        )
     return _assemble(chosen, leaves, run, blocks, outs, has_aux)
 
 
 def _jacrev(
-    fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, allow_int: bool, argnames: Any
+    fun: Any,
+    args: Any,
+    kwargs: Any,
+    argnums: Any,
+    has_aux: bool,
+    holomorphic: bool,
+    allow_int: bool,
+    argnames: Any,
 ) -> Any:
-    chosen, leaves, run = _start("jacrev", fun, args, kwargs, argnums, argnames, has_aux, holomorphic, allow_int)
+    chosen, leaves, run = _start(
+        "jacrev", fun, args, kwargs, argnums, argnames, has_aux, holomorphic, allow_int
+    )
     primals = leaves.primals
     recorded = run_forward(run.jaxpr, primals, [True] * len(primals), run.values)
     out_avals = list(run.jaxpr.out_avals[: run.outputs])
@@ -141,7 +182,9 @@ def _jacrev(
     return _assemble(chosen, leaves, run, blocks, recorded.outputs, has_aux)
 
 
-def _backward_program(recorded: Any, out_avals: Sequence[ShapedArray], count: int) -> tuple[Jaxpr, list[bool]]:
+def _backward_program(
+    recorded: Any, out_avals: Sequence[ShapedArray], count: int
+) -> tuple[Jaxpr, list[bool]]:
     """Record the walk back as a program of the cotangents."""
     reached: list[bool] = []
 
@@ -179,7 +222,12 @@ def _split(x: Any, avals: Sequence[ShapedArray]) -> list[Any]:
 
 
 def _assemble(
-    chosen: Selection, leaves: Leaves, run: Run, blocks: Sequence[Sequence[Any]], outs: Sequence[Any], has_aux: bool
+    chosen: Selection,
+    leaves: Leaves,
+    run: Run,
+    blocks: Sequence[Sequence[Any]],
+    outs: Sequence[Any],
+    has_aux: bool,
 ) -> Any:
     """Nest blocks: the tree of the output, in each of its leaves the tree of the arguments."""
     flat = owned([b for row in blocks for b in row], [])
@@ -214,7 +262,9 @@ def hessian(
     )
 
 
-def _hessian(fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any) -> Any:
+def _hessian(
+    fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any
+) -> Any:
     inner = jacrev(fun, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames)
     return _jacfwd(inner, args, kwargs, argnums, has_aux, holomorphic, argnames, name="hessian")
 
@@ -243,5 +293,3 @@ def _hvp(fun: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
     if chosen.single:
         return push("hvp", grad(chosen.call), chosen.values, (v,))[1]
     return push("hvp", grad(chosen.call, argnums=tuple(range(len(chosen.values)))), chosen.values, v)[1]
-
-

@@ -10,7 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import COTANGENT, SOURCE, Atom, Jaxpr, Linear, Literal, ShapedArray, annotate, in_phase, tangent_dtype
+from ..ir import (
+    COTANGENT,
+    SOURCE,
+    Atom,
+    Jaxpr,
+    Linear,
+    Literal,
+    ShapedArray,
+    annotate,
+    in_phase,
+    tangent_dtype,
+)
 from ..tracing import Trace, Tracer, opened, run
 from .forward import push_forward
 
@@ -47,7 +58,9 @@ def transpose_jaxpr(
     marks = [True] * len(jaxpr.in_vars) if linear is None else list(linear)
     unknown: set[Atom] = {v for v, mark in zip(jaxpr.in_vars, marks, strict=True) if mark}
     values: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
-    values.update(zip([v for v, mark in zip(jaxpr.in_vars, marks, strict=True) if not mark], fixed, strict=True))
+    values.update(
+        zip([v for v, mark in zip(jaxpr.in_vars, marks, strict=True) if not mark], fixed, strict=True)
+    )
     pending = []
     for equation in jaxpr.equations:
         if unknown.isdisjoint(equation.inputs):
@@ -68,9 +81,12 @@ def transpose_jaxpr(
                 continue
             SOURCE.set(in_phase(source, COTANGENT))
             operands = [
-                v.value if type(v) is Literal else Linear(v.aval) if v in unknown else values[v] for v in inputs
+                v.value if type(v) is Literal else Linear(v.aval) if v in unknown else values[v]
+                for v in inputs
             ]
-            for var, ct in zip(inputs, primitive.transpose(got if primitive.multiple else got[0], operands), strict=True):
+            for var, ct in zip(
+                inputs, primitive.transpose(got if primitive.multiple else got[0], operands), strict=True
+            ):
                 add_to(total, var, ct, unknown)
     except Exception as error:
         raise annotate(error, equation) from error.__cause__
@@ -125,4 +141,3 @@ def local_pullback(
 
 def _tangent_aval_of(x: Any) -> ShapedArray:
     return tangent_aval(x.aval if type(x) is Tracer else ShapedArray(np.shape(x), x.dtype))
-

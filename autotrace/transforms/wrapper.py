@@ -19,7 +19,11 @@ class Transformed:
     """
 
     def __init__(
-        self, transform: Callable[..., Any], fun: Callable[..., Any], call: Callable[..., Any], options: dict[str, Any]
+        self,
+        transform: Callable[..., Any],
+        fun: Callable[..., Any],
+        call: Callable[..., Any],
+        options: dict[str, Any],
     ) -> None:
         functools.update_wrapper(self, fun, updated=())
         self._transform = transform
@@ -42,7 +46,9 @@ class Transformed:
     def _counts_arguments(self) -> bool:
         """Whether options tell arguments by their position."""
         shown = {k: v for k, v in self._options.items() if v != _default(self._transform, k)}
-        return "argnums" in shown or "static_argnums" in shown or isinstance(shown.get("in_axes"), tuple | list)
+        return (
+            "argnums" in shown or "static_argnums" in shown or isinstance(shown.get("in_axes"), tuple | list)
+        )
 
     def __repr__(self) -> str:
         name = getattr(self._fun, "__qualname__", None) or repr(self._fun)
@@ -79,7 +85,9 @@ def _rebuild(transform: Callable[..., Any], fun: Callable[..., Any], options: di
 def check_callable(fun: Any, name: str, spelling: str) -> None:
     """Raise ``TypeError`` unless ``fun`` can be called."""
     if not callable(fun):
-        raise TypeError(f"{name}: the first argument must be a function; got {type(fun).__name__}. Write {spelling}.")
+        raise TypeError(
+            f"{name}: the first argument must be a function; got {type(fun).__name__}. Write {spelling}."
+        )
 
 
 def transformed(
