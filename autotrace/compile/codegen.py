@@ -134,7 +134,7 @@ def implicit_broadcasts(jaxpr: Jaxpr) -> dict[Atom, Atom]:
         candidates.pop(atom, None)
     for equation in jaxpr.equations:
         read = [v for v in equation.inputs if v in candidates]
-        if not read or type(equation.primitive) is Broadcast and equation.outputs[0] in candidates:
+        if not read or (type(equation.primitive) is Broadcast and equation.outputs[0] in candidates):
             continue
         full = [
             v

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -241,7 +242,7 @@ class _Region:
         count = min(threads(), -(-self._length // self._step)) if size >= PARALLEL else 1
         blocks = -(-self._length // self._step)
         cuts = [blocks * k // count * self._step for k in range(count)] + [self._length]
-        return [(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if a < b]
+        return [(a, b) for a, b in pairwise(cuts) if a < b]
 
 
 def _write_pass(

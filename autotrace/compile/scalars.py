@@ -127,7 +127,10 @@ def _integer_pow(y: int) -> tuple[str, bool]:
 def generate_scalar(
     jaxpr: Jaxpr, on_numpy: Callable[..., Sequence[Any]]
 ) -> tuple[Callable[..., Any], str, dict[int, int]]:
-    """Generate the function of a scalar program, its source, and which equation stands at which line. ``on_numpy`` is the same program on NumPy."""
+    """Generate the function of a scalar program, its source, and which equation stands at which line.
+
+    ``on_numpy`` is the same program on NumPy.
+    """
     scope: dict[str, Any] = {name: getattr(math, name) for name in _MATH.split()}
     scope |= {
         "on_numpy": on_numpy,

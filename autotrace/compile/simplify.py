@@ -175,7 +175,7 @@ def _fold(primitive: Primitive, inputs: Sequence[Any]) -> Literal | None:
 
 def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
     """Return ``jaxpr`` without equations that no output and no effect needs."""
-    needed: set[Atom] = set(v for v in jaxpr.outputs if type(v) is Var)
+    needed: set[Atom] = {v for v in jaxpr.outputs if type(v) is Var}
     kept = []
     for equation in reversed(jaxpr.equations):
         if equation.primitive.effect or not needed.isdisjoint(equation.outputs):

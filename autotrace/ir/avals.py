@@ -5,7 +5,7 @@ An aval is interned, so equal avals are one object and compare, hash and print a
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class ShapedArray:
     inexact: bool
     text: str
 
-    _interned: dict[tuple[tuple[int, ...], np.dtype[Any], bool], ShapedArray] = {}
+    _interned: ClassVar[dict[tuple[tuple[int, ...], np.dtype[Any], bool], ShapedArray]] = {}
 
     def __new__(cls, shape: tuple[int, ...], dtype: np.dtype[Any], weak_type: bool = False) -> ShapedArray:
         key = (shape, dtype, weak_type)

@@ -21,7 +21,8 @@ def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
 
     Each value is freed after its last use. Any array type works that speaks NumPy's protocols.
 
-    Raises ``TypeError`` for leaves of another number, shape or dtype than the program's inputs, :class:`autotrace.errors.GuardError` if a guard fails.
+    Raises ``TypeError`` for leaves of another number, shape or dtype than the program's inputs,
+    :class:`autotrace.errors.GuardError` if a guard fails.
 
     >>> import autotrace, numpy as np
     >>> jaxpr = autotrace.make_jaxpr(lambda x: np.sin(x) * 2.0)(0.0)
@@ -30,7 +31,8 @@ def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
     """
     if not hasattr(jaxpr, "in_vars"):
         raise TypeError(
-            f"eval_jaxpr: the first argument must be a Jaxpr; got {type(jaxpr).__name__}. Make one: make_jaxpr(f)(*args)."
+            f"eval_jaxpr: the first argument must be a Jaxpr; got {type(jaxpr).__name__}. "
+            "Make one: make_jaxpr(f)(*args)."
         )
     if len(leaves) != len(jaxpr.in_vars):
         raise TypeError(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .avals import dtype_name
-from .equation import Atom, Equation, Literal, Var
+from .equation import Atom, Equation, Var
 from .primitive import Primitive
 from .source import place
 

@@ -78,7 +78,7 @@ def user_source() -> Source | None:
 
 
 def here() -> str:
-    """Return the user's line for a message, `` at file:line``: that of the equation being rewritten, or the running one."""
+    """Return the user's line for a message, `` at file:line``: of the equation being rewritten, or the running one."""
     where = place(SOURCE.get() or user_source())
     return f" at {where.file}:{where.line}" if where else ""
 

@@ -275,8 +275,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
         x.shape[i] != y.shape[j] for i, j in zip(axes_x, axes_y, strict=True)
     ):
         raise ValueError(
-            f"tensordot: summed axes must have equal lengths (shape-mismatch for sum); got {x.shape} and {y.shape} over "
-            f"{axes}{here()}. Name other axes, or transpose one operand."
+            f"tensordot: summed axes must have equal lengths (shape-mismatch for sum); got {x.shape} and {y.shape} "
+            f"over {axes}{here()}. Name other axes, or transpose one operand."
         )
     letters_x = list(ascii_letters[: x.ndim])
     letters_y = list(ascii_letters[x.ndim : x.ndim + y.ndim])

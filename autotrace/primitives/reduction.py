@@ -103,7 +103,7 @@ class ReduceProd(Reduction):
         order = (*self.axes, *rest)
         flat = np.transpose(x, order)
         shape = flat.shape
-        flat = flat.reshape((-1, *shape[len(self.axes) :])) if x.size else flat.reshape((0,) + flat.shape)
+        flat = flat.reshape((-1, *shape[len(self.axes) :])) if x.size else flat.reshape((0, *flat.shape))
         ones = np.ones((1, *flat.shape[1:]), x.dtype)
         before = cumprod(np.concatenate([ones, flat[:-1]]), axis=0)
         after = cumprod(np.concatenate([ones, flat[:0:-1]]), axis=0)[::-1]

@@ -1,23 +1,58 @@
 """From a Python function to a program. It knows no operation by name: those register themselves."""
 
 from . import dispatch as _dispatch  # attaches NumPy's protocols to Tracer
-from .aliases import ReadOnly, View, check_writable, fresh, laid_out_like, link, linked, rebind, traced_constant
+from .aliases import (
+    ReadOnly,
+    View,
+    check_writable,
+    fresh,
+    laid_out_like,
+    link,
+    linked,
+    rebind,
+    traced_constant,
+)
 from .dispatch import VIEWS, full_name
 from .entry import ShapeDtypeStruct, Traced, as_operand, leaf_aval, leaf_value, trace
 from .guards import Guard, StopGradient, here, mask_value, stop_gradient_leaf
-from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, implements, load_rules, method, operator
-from .trace import PROTECTED, SCALAR_AVALS, UNKNOWN, Trace, bind, current_trace, evaluate, infer, innermost, opened, peek, run, run_all
+from .protocols import (
+    FUNCTIONS,
+    REFUSED,
+    REFUSED_ATTRIBUTES,
+    UFUNC_METHODS,
+    UFUNCS,
+    implements,
+    load_rules,
+    method,
+    operator,
+)
+from .trace import (
+    PROTECTED,
+    SCALAR_AVALS,
+    UNKNOWN,
+    Trace,
+    bind,
+    current_trace,
+    evaluate,
+    infer,
+    innermost,
+    opened,
+    peek,
+    run,
+    run_all,
+)
 from .tracer import Tracer
 
 __all__ = [
     "FUNCTIONS",
     "PROTECTED",
+    "REFUSED",
+    "REFUSED_ATTRIBUTES",
     "SCALAR_AVALS",
     "UFUNCS",
     "UFUNC_METHODS",
     "UNKNOWN",
     "VIEWS",
-    "View",
     "Guard",
     "ReadOnly",
     "ShapeDtypeStruct",
@@ -25,6 +60,7 @@ __all__ = [
     "Trace",
     "Traced",
     "Tracer",
+    "View",
     "as_operand",
     "bind",
     "check_writable",

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import TracerArrayConversionError, UnsupportedError
 from .aliases import fresh
 from .guards import STORING, here, storing
-from .protocols import FUNCTIONS, UFUNC_METHODS, UFUNCS, find, method
+from .protocols import FUNCTIONS, REFUSED, REFUSED_ATTRIBUTES, UFUNC_METHODS, UFUNCS, find, method
 from .tracer import Tracer
 
 __all__ = ["VIEWS", "full_name"]
@@ -36,7 +36,7 @@ def _array_ufunc(self: Tracer, ufunc: np.ufunc, how: str, *inputs: Any, **kwargs
 def _array_function(self: Tracer, function: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
     ours = FUNCTIONS.get(function) or find(FUNCTIONS, function)
     if ours is None:
-        _uncovered(full_name(function))
+        _uncovered(full_name(function), REFUSED.get(function))
     result = ours(*args, **kwargs)
     if type(result) is Tracer and result.aval.weak_type and function not in _KEEP_PYTHON:
         result = UFUNCS[np.positive](result)
@@ -47,11 +47,48 @@ _KEEP_PYTHON = (np.real, np.imag)
 """Of a Python number these give a Python number, which adapts to the dtype it meets; all others give a NumPy scalar."""
 
 VIEWS: set[Callable[..., Any]] = {
-    np.array_split, np.astype, np.atleast_1d, np.atleast_2d, np.atleast_3d, np.broadcast_arrays, np.broadcast_to, np.diag,
-    np.diagonal, np.diff, np.dsplit, np.einsum, np.expand_dims, np.flip, np.fliplr, np.flipud, np.histogram, np.hsplit, np.imag, np.ix_, np.linalg.diagonal, np.linalg.matrix_power,
-    np.linalg.matrix_transpose, np.matrix_transpose, np.moveaxis, np.nan_to_num, np.permute_dims, np.polyder, np.polyint, np.ravel, np.real,
-    np.real_if_close, np.reshape, np.rollaxis, np.rot90, np.split, np.squeeze, np.swapaxes, np.transpose,
-    np.trim_zeros, np.vsplit, np.lib.stride_tricks.sliding_window_view,
+    np.array_split,
+    np.astype,
+    np.atleast_1d,
+    np.atleast_2d,
+    np.atleast_3d,
+    np.broadcast_arrays,
+    np.broadcast_to,
+    np.diag,
+    np.diagonal,
+    np.diff,
+    np.dsplit,
+    np.einsum,
+    np.expand_dims,
+    np.flip,
+    np.fliplr,
+    np.flipud,
+    np.histogram,
+    np.hsplit,
+    np.imag,
+    np.ix_,
+    np.linalg.diagonal,
+    np.linalg.matrix_power,
+    np.linalg.matrix_transpose,
+    np.matrix_transpose,
+    np.moveaxis,
+    np.nan_to_num,
+    np.permute_dims,
+    np.polyder,
+    np.polyint,
+    np.ravel,
+    np.real,
+    np.real_if_close,
+    np.reshape,
+    np.rollaxis,
+    np.rot90,
+    np.split,
+    np.squeeze,
+    np.swapaxes,
+    np.transpose,
+    np.trim_zeros,
+    np.vsplit,
+    np.lib.stride_tricks.sliding_window_view,
     *([np.unstack] if hasattr(np, "unstack") else []),
 }
 """NumPy's functions whose results share memory with their arguments; results of all others are arrays of their own."""
@@ -78,7 +115,11 @@ def ufunc_name(ufunc: np.ufunc) -> str:
     return f"np.{name}" if getattr(np, name, None) is ufunc else name
 
 
-def _uncovered(name: str) -> NoReturn:
+def _uncovered(name: str, cure: str | None = None) -> NoReturn:
+    if cure is not None:
+        raise UnsupportedError(
+            f"{name}: this function takes plain values; it was called on a traced value{here()}. {cure}"
+        )
     raise UnsupportedError(
         f"{name}: autotrace has no derivative for this function; it was called on a traced value{here()}. "
         "Write it with functions that have one, or add a primitive (see docs/primitives.md)."
@@ -98,7 +139,10 @@ def _array(self: Tracer) -> Callable[..., NoReturn]:
         asked, cure = "np.asarray", "Use it as it is, or np.stack to build a larger array."
         scipys = _function_of_scipy()
         if scipys is not None:
-            asked, cure = scipys, "Call it from autotrace.scipy, or set SCIPY_ARRAY_API=1 before SciPy is imported."
+            asked, cure = (
+                scipys,
+                "Call it from autotrace.scipy, or set SCIPY_ARRAY_API=1 before SciPy is imported.",
+            )
         elif storing():
             asked, cure = "buffer[index] = x", STORING
         raise TracerArrayConversionError(
@@ -135,8 +179,8 @@ def _getattr(self: Tracer, name: str) -> Any:
     ufunc: Any = getattr(np, name, None) if not name.startswith("_") else None
     function = UFUNCS.get(ufunc)
     if function is None:
-        raise AttributeError(
-            f"traced array {self.aval} has no attribute {name!r}{here()}. Use the NumPy function of that name, "
-            "or see docs/guide.md for the methods of traced arrays."
+        cure = REFUSED_ATTRIBUTES.get(name) or (
+            "Use the NumPy function of that name, or see docs/numpy-coverage.md for the methods of traced arrays."
         )
+        raise AttributeError(f"traced array {self.aval} has no attribute {name!r}{here()}. {cure}")
     return lambda *args: function(self, *args)

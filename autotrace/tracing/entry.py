@@ -110,8 +110,8 @@ def _explain(error: Exception, what: str) -> None:
         )
     if "dtype('O')" in str(error) or "which has no callable" in str(error):
         raise UnsupportedError(
-            f"{what}: this NumPy function takes no array of objects, which np.array makes of traced scalars; got NumPy's "
-            f"{str(error)!r}{raised_at(error)}. Build the array with np.stack or autotrace.numpy.array."
+            f"{what}: this NumPy function takes no array of objects, which np.array makes of traced scalars; got "
+            f"NumPy's {str(error)!r}{raised_at(error)}. Build the array with np.stack or autotrace.numpy.array."
         ) from error
 
 

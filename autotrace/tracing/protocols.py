@@ -14,7 +14,19 @@ import numpy as np
 
 from .tracer import Tracer
 
-__all__ = ["FUNCTIONS", "LAZY_RULES", "UFUNCS", "UFUNC_METHODS", "find", "implements", "load_rules", "method", "operator"]
+__all__ = [
+    "FUNCTIONS",
+    "LAZY_RULES",
+    "REFUSED",
+    "REFUSED_ATTRIBUTES",
+    "UFUNCS",
+    "UFUNC_METHODS",
+    "find",
+    "implements",
+    "load_rules",
+    "method",
+    "operator",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +38,12 @@ UFUNC_METHODS: dict[str, Callable[..., Any]] = {}
 
 FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {}
 """What ``np.sum(t)`` and its like call: the same arguments as NumPy's own function."""
+
+REFUSED: dict[Callable[..., Any], str] = {}
+"""NumPy's functions that have no meaning for a traced value, and what to do instead."""
+
+REFUSED_ATTRIBUTES: dict[str, str] = {}
+"""Methods and attributes of NumPy's arrays that traced arrays do not have, and what to do instead."""
 
 
 LAZY_RULES: dict[str, str] = {"scipy.special": "autotrace.scipy.special"}
@@ -48,7 +66,7 @@ def load_rules() -> None:
 
 
 def _load_rules(function: Any) -> None:
-    """Import the rules of the module of ``function``. A ufunc does not tell its module: any that is in use may be it."""
+    """Import the rules of the module of ``function``. A ufunc does not tell its module: any in use may be it."""
     home = getattr(function, "__module__", None)
     for module, rules in list(LAZY_RULES.items()):
         if module in sys.modules and (home is None or home == module or home.startswith(module + ".")):
@@ -61,7 +79,9 @@ def implements(*numpy_functions: Callable[..., Any]) -> Callable[[F], F]:
 
     def register(function: F) -> F:
         for numpy_function in numpy_functions:
-            table: dict[Any, Callable[..., Any]] = UFUNCS if isinstance(numpy_function, np.ufunc) else FUNCTIONS
+            table: dict[Any, Callable[..., Any]] = (
+                UFUNCS if isinstance(numpy_function, np.ufunc) else FUNCTIONS
+            )
             table[numpy_function] = function
         return function
 

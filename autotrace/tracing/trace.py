@@ -384,7 +384,7 @@ def current_trace() -> Trace | None:
     return _current.get()
 
 
-class opened:
+class opened:  # noqa: N801  used as `with opened(trace):`, like a function
     """Run the body of a ``with`` with ``trace`` as the current one; close it afterwards, after an exception too."""
 
     __slots__ = ("_source", "_token", "_trace")

@@ -111,8 +111,8 @@ def positions_of(argnums: Any, count: int, what: str, word: str = "argnums") -> 
     for i in many:
         if not -count <= i < count:
             raise ValueError(
-                f"{what}: {word} must name positional arguments of the call; got {argnums!r} for a call with {count} of them. "
-                f"Pass the argument by position{', or use argnames' if word == 'argnums' else ''}."
+                f"{what}: {word} must name positional arguments of the call; got {argnums!r} for a call with {count} "
+                f"of them. Pass the argument by position{', or use argnames' if word == 'argnums' else ''}."
             )
     found = tuple(int(i) % count for i in many)
     if len(set(found)) < len(found):

@@ -31,13 +31,15 @@ def check_derivative(x: Any, aval: ShapedArray, name: str, word: str) -> Any:
         x = leaf_value(x, word, name)
     except TypeError:
         raise TypeError(
-            f"{name}: a {word} of {aval} must be an array or a number; got {type(x).__name__}. Give an array of its shape."
+            f"{name}: a {word} of {aval} must be an array or a number; got {type(x).__name__}. "
+            "Give an array of its shape."
         ) from None
     shape, dtype = x.shape, x.dtype
     expected = aval.dtype if aval.inexact else float0
     if shape != aval.shape:
         raise ValueError(
-            f"{name}: a {word} must have the shape of its value, {aval}; got shape {shape}. Broadcast it with np.broadcast_to."
+            f"{name}: a {word} must have the shape of its value, {aval}; got shape {shape}. "
+            "Broadcast it with np.broadcast_to."
         )
     if dtype == float0 or not aval.inexact:
         if expected != float0 or dtype != float0:
@@ -50,7 +52,8 @@ def check_derivative(x: Any, aval: ShapedArray, name: str, word: str) -> Any:
         if dtype.kind in "iub" or (aval.weak_type and np.can_cast(dtype, expected)) or _weak(x):
             return x.astype(expected)
         raise TypeError(
-            f"{name}: a {word} of {aval} must have dtype {dtype_name(expected)}; got {dtype_name(dtype)}. Convert it with astype."
+            f"{name}: a {word} of {aval} must have dtype {dtype_name(expected)}; got {dtype_name(dtype)}. "
+            "Convert it with astype."
         )
     return x
 

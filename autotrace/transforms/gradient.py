@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..tree import PyTreeDef, tree_unflatten
 from ..compile.inline import inline
 from ..compile.reuse import DerivedPrograms, is_concrete
 from ..compile.simplify import simplify
 from ..ir import Atom, Jaxpr
 from ..primitives.promotion import convert
 from ..tracing import trace
+from ..tree import PyTreeDef, tree_unflatten
 from .arguments import Leaves, Run, copied, function_name, leaves_of, owned, select, trace_leaves
 from .derivatives import cotangent_leaves
 from .forward import push_forward

@@ -99,7 +99,8 @@ def _start(
     if wrong in kinds and wrong:
         raise TypeError(
             f"{name}: arguments must be {'complex with' if holomorphic else 'real without'} holomorphic=True; got "
-            f"{', '.join(map(str, leaves.avals))}. {'Pass complex arguments' if holomorphic else 'Use jacrev, or holomorphic=True'}."
+            f"{', '.join(map(str, leaves.avals))}. "
+            f"{'Pass complex arguments' if holomorphic else 'Use jacrev, or holomorphic=True'}."
         )
     what = f"{name}({function_name(fun)})"
     run = trace_leaves(lambda values: chosen.call(*values), leaves, what, has_aux)
@@ -273,7 +274,8 @@ def hvp(fun: Callable[..., Any] | None = None, argnums: int | tuple[int, ...] = 
     """Make the function that multiplies the Hessian of ``fun`` by a vector, without forming it.
 
     ``hvp(f)(x, v)`` takes the arguments of ``f``, then ``v`` of the tree and shapes of the argument
-    ``argnums`` (of a tuple of them if ``argnums`` is one); it costs a small multiple of ``f``: forward over reverse mode (Pearlmutter 1994).
+    ``argnums`` (of a tuple of them if ``argnums`` is one); it costs a small multiple of ``f``: forward over
+    reverse mode (Pearlmutter 1994).
 
     >>> import numpy as np
     >>> hvp(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]), np.array([1.0, 0.0]))

@@ -79,7 +79,7 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
                 )
             except Exception as error:
                 raise annotate(error, Equation(primitive, inputs, outputs, source)) from error.__cause__
-            for var, ct, want in zip(inputs, found, wanted):  # noqa: B905  three lists of one length, in a hot loop
+            for var, ct, want in zip(inputs, found, wanted):
                 if want and ct is not None:
                     old = total.get(var)
                     if old is None:

@@ -49,7 +49,8 @@ def ravel_pytree(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
     def unravel(vector: Any) -> Any:
         if vector.shape != (sum(sizes),):
             raise ValueError(
-                f"unravel: the vector must have shape ({sum(sizes)},); got {vector.shape}. Pass one made by ravel_pytree."
+                f"unravel: the vector must have shape ({sum(sizes)},); got {vector.shape}. "
+                "Pass one made by ravel_pytree."
             )
         parts, start = [], 0
         for (shape, dtype), n in zip(shapes, sizes, strict=True):

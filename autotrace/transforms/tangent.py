@@ -172,8 +172,8 @@ def linear_transpose(fun: Callable[..., Any], *primals: Any) -> Transposed:
     avals = avals_from(raw, primals, "linear_transpose", [f"argument[{i}]" for i in range(len(primals))])
     if not all(aval.inexact for aval in avals):
         raise TypeError(
-            f"linear_transpose: arguments must be of floating-point or complex dtype; got {', '.join(map(str, avals))}. "
-            "Close over the others."
+            f"linear_transpose: arguments must be of floating-point or complex dtype; got "
+            f"{', '.join(map(str, avals))}. Close over the others."
         )
     what = f"linear_transpose({function_name(fun)})"
     traced = trace(lambda tracers: fun(*tree_unflatten(tree, tracers)), avals, None, what, lasting=True)

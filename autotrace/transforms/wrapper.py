@@ -1,4 +1,4 @@
-"""What every transform returns: a callable that keeps the function's name, signature and doc, prints, binds and pickles."""
+"""What every transform returns: a callable that keeps name, signature and doc, prints, binds and pickles."""
 
 from __future__ import annotations
 
