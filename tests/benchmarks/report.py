@@ -95,7 +95,7 @@ def machine(results: Results) -> str:
     return (
         f"{kind} of {time.strftime('%d %B %Y')}, {results.minutes:.0f} minutes: {processor()}, "
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}. {', '.join(versions)}. float64, "
-        "each library on as many threads as it takes by itself."
+        "each library on the threads that it takes by itself, PyTorch also on one."
     )
 
 

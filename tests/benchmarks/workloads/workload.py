@@ -45,7 +45,7 @@ class Workload:
     cold_only: bool = False
 
     def forms(self, quick: bool) -> list[str]:
-        """Return the forms to measure. PyTorch also runs on one thread: where arrays are small, that is better."""
+        """Return the forms to measure. PyTorch also runs on one thread: with small arrays that is better."""
         forms = [form for form in self.builders if not (quick and form in self.long_forms)]
         return [*forms, TORCH_ON_ONE_THREAD] if "torch" in forms else forms
 
