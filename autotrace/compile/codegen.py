@@ -227,7 +227,7 @@ class _Writer:
         symbol = _INFIX.get(primitive.impl)
         if symbol in _AUGMENTED and operands[0] == target:
             return f"{target} {symbol}= {operands[1]}"
-        ufunc = ufunc_of(primitive)
+        ufunc: Any = ufunc_of(primitive)
         name = self._names.get(ufunc)
         if name is None:
             name = self._names[ufunc] = f"{ufunc.__name__}_{len(self.scope)}"
