@@ -26,7 +26,8 @@ __all__ = ["generate_scalar", "is_scalar_program"]
 _FLOAT, _BOOL = np.dtype(np.float64), np.dtype(np.bool_)
 
 # What each implementation is on floats. In the first table an operand that is not finite makes the result
-# not finite, so that it need not be looked at before the end; in the second it may be swallowed.
+# not finite, so that it need not be looked at before the end; in the others it may be swallowed. Those two are of
+# numbers, the third is of either kind, and the last of truths.
 _KEEPING: dict[Any, str] = {
     operator.add: "{} + {}",
     operator.sub: "{} - {}",
@@ -63,14 +64,18 @@ _SWALLOWING: dict[Any, str] = {
     np.arctan: "atan({})",
     np.arctan2: "atan2({}, {})",
     np.hypot: "hypot({}, {})",
-    np.maximum: "({0} if {0} >= {1} else {1})",
-    np.minimum: "({0} if {0} <= {1} else {1})",
+    np.maximum: "({0} if {0} >= {1} or {0} != {0} else {1})",
+    np.minimum: "({0} if {0} <= {1} or {0} != {0} else {1})",
+}
+_TRUTHS: dict[Any, str] = {
     operator.lt: "{} < {}",
     operator.le: "{} <= {}",
     operator.gt: "{} > {}",
     operator.ge: "{} >= {}",
     operator.eq: "{} == {}",
     operator.ne: "{} != {}",
+}
+_OF_TRUTHS: dict[Any, str] = {
     np.logical_and: "({} and {})",
     np.logical_or: "({} or {})",
     np.logical_not: "not {}",
@@ -108,14 +113,17 @@ def _template(equation: Equation) -> tuple[str, bool] | None:
     if kind is IntegerPow:
         return _integer_pow(primitive.y)  # type: ignore[attr-defined]
     impl = primitive.impl
+    kinds = {v.aval.dtype for v in equation.inputs}
+    tables = [_TRUTHS]
+    if kinds == {_FLOAT}:
+        tables = [_KEEPING, _SWALLOWING, _TRUTHS]
+    elif kinds == {_BOOL}:
+        tables = [_TRUTHS, _OF_TRUTHS]
     try:
-        found = _KEEPING.get(impl)
-        if found is not None:
-            return found, True
-        found = _SWALLOWING.get(impl)
+        found = next((table for table in tables if impl in table), None)
     except TypeError:
         return None
-    return None if found is None else (found, False)
+    return None if found is None else (found[impl], found is _KEEPING)
 
 
 def _integer_pow(y: int) -> tuple[str, bool]:
@@ -143,7 +151,7 @@ def generate_scalar(
 
     def name(atom: Atom) -> str:
         if type(atom) is Literal:
-            number = atom.value.item()
+            number = np.asarray(atom.value).item()
             text = repr(number)
             return (
                 text
@@ -185,7 +193,12 @@ def generate_scalar(
     body.append(
         f"if not isfinite({' + '.join(dict.fromkeys(looked_at)) or '0.0'}): return on_numpy({', '.join(parameters)})"
     )
-    results = [f"{'float64' if v.aval.dtype == _FLOAT else 'bool_'}({name(v)})" for v in jaxpr.outputs]
+    results = [
+        _hold(scope, v.value)
+        if type(v) is Literal
+        else f"{'float64' if v.aval.dtype == _FLOAT else 'bool_'}({name(v)})"
+        for v in jaxpr.outputs
+    ]
     source = "\n".join(
         [
             f"def program({', '.join(parameters)}):",
