@@ -14,6 +14,7 @@ import numpy as _numpy
 
 from ..tracing import Tracer, here, load_rules, method
 from . import (
+    bits,
     devices,
     differences,
     elementwise,
@@ -26,6 +27,7 @@ from . import (
     joining,
     linalg,
     matrices,
+    methods,
     missing,
     padding,
     polynomials,
@@ -33,6 +35,7 @@ from . import (
     products,
     quantiles,
     rearranging,
+    refusals,
     selection,
     sets,
     statistics,

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..tracing import UNKNOWN, Tracer, implements, linked, peek
+from ..errors import UnsupportedError
+from ..tracing import UNKNOWN, Tracer, here, implements, linked, peek
 from .arguments import array
 
 __all__: list[str] = []
@@ -81,6 +82,20 @@ def can_cast(from_: Any, to: Any, casting: Any = "safe") -> bool:
     return bool(np.can_cast(from_.dtype if type(from_) is Tracer else from_, to, casting))
 
 
+@implements(np.min_scalar_type)
+def min_scalar_type(a: Any, /) -> np.dtype[Any]:
+    """The dtype of an array. Of a scalar NumPy asks for the value: give it a plain one.
+
+    Raises ``UnsupportedError`` for a traced scalar.
+    """
+    if not a.ndim:
+        raise UnsupportedError(
+            f"np.min_scalar_type: of a scalar the answer depends on its value, which must be plain; got {a.aval}"
+            f"{here()}. Use x.dtype."
+        )
+    return np.dtype(a.dtype)
+
+
 @implements(np.shares_memory, np.may_share_memory)
 def shares_memory(a: Any, b: Any, max_work: Any = None) -> bool:
     """Whether writing into one array may change the other."""
@@ -91,9 +106,7 @@ def shares_memory(a: Any, b: Any, max_work: Any = None) -> bool:
 
 
 @implements(np.array_repr)
-def array_repr(
-    arr: Any, max_line_width: Any = None, precision: Any = None, suppress_small: Any = None
-) -> str:
+def array_repr(arr: Any, max_line_width: Any = None, precision: Any = None, suppress_small: Any = None) -> str:
     """The values of a traced array as NumPy would write them, where they are known."""
     return _text(np.array_repr, arr, max_line_width, precision, suppress_small)
 

@@ -270,7 +270,6 @@ equal = elementwise(Eq(), operators=("__eq__", None))
 not_equal = elementwise(Ne(), operators=("__ne__", None))
 
 
-
 def _compared(operator: Any, differs: bool) -> Any:
     """Let ``operator`` answer as NumPy does for what is no number: nothing is equal to it."""
 
@@ -331,22 +330,31 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 
 
 @implements(np.clip)
-def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Array:
+def clip(
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    out: None = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+    dtype: Any = None,
+    casting: Any = "same_kind",
+) -> Array:
     """a limited to [a_min, a_max]; at an edge half of the derivative passes (a tie of a maximum).
 
     Raises ``ValueError`` if a limit is given under both of its names.
     """
     low, high = (_one_of(u, v) for u, v in ((a_min, min), (a_max, max)))
+    loop: dict[str, Any] = {} if dtype is None else {"dtype": dtype, "casting": casting}
     if low is not None:
-        a = np.maximum(a, low)
+        a = np.maximum(a, low, **loop)
     if high is not None:
-        a = np.minimum(a, high)
-    return a
+        a = np.minimum(a, high, **loop)
+    return np.positive(a, **loop) if low is high is None else a
 
 
 def _one_of(u: Any, v: Any) -> Any:
     if u is not None and v is not None:
         raise ValueError("clip: a limit must be given once; got both a_min/a_max and min/max. Drop one of them.")
     return v if u is None else u
-
-

@@ -115,15 +115,15 @@ def _is_complex(x: Any) -> bool:
 
 
 @implements(np.real)
-def real(x: Any) -> Array:
-    """The real part; ``x`` itself if it is real."""
-    return link(x, bind(Real(), x), Real()) if _is_complex(x) else x
+def real(val: Any) -> Array:
+    """The real part; ``val`` itself if it is real."""
+    return link(val, bind(Real(), val), Real()) if _is_complex(val) else val
 
 
 @implements(np.imag)
-def imag(x: Any) -> Array:
-    """The imaginary part; zeros if ``x`` is real."""
-    return link(x, bind(Imag(), x), Imag()) if _is_complex(x) else np.zeros(x.shape, x.dtype)
+def imag(val: Any) -> Array:
+    """The imaginary part; zeros if ``val`` is real."""
+    return link(val, bind(Imag(), val), Imag()) if _is_complex(val) else np.zeros(val.shape, val.dtype)
 
 
 @implements(np.conjugate)

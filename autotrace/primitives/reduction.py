@@ -221,9 +221,7 @@ class Cumprod(Primitive):
         n, step = x.shape[self.axis], 1
         before = (slice(None),) * self.axis
         while step < n:
-            head, old, late = (
-                (*before, s) for s in (slice(None, step), slice(None, -step), slice(step, None))
-            )
+            head, old, late = ((*before, s) for s in (slice(None, step), slice(None, -step), slice(step, None)))
             dx = np.concatenate([dx[head], dx[old] * x[late] + x[old] * dx[late]], axis=self.axis)
             x = np.concatenate([x[head], x[old] * x[late]], axis=self.axis)
             step *= 2
@@ -286,8 +284,17 @@ def _reduce(
 
 
 def _accumulator(a: Any, dtype: Any, ufunc: Any) -> Array:
-    """Convert to the dtype in which NumPy adds or multiplies: small integers to the machine's."""
-    return convert(a, _accumulator_dtype(ufunc, a.dtype) if dtype is None else np.dtype(dtype))
+    """Convert to the dtype in which NumPy adds or multiplies: small integers to the machine's.
+
+    Where a smaller one is asked for, the machine's too: the result wraps around when it is narrowed.
+    """
+    x = convert(a, _accumulator_dtype(ufunc, a.dtype) if dtype is None else np.dtype(dtype))
+    return x if dtype is None or x.dtype.kind in "fc" else convert(x, _accumulator_dtype(ufunc, x.dtype))
+
+
+def _narrowed(result: Array, dtype: Any) -> Array:
+    """Return ``result`` in the dtype that was asked for; of truths the sum is "or", the product "and"."""
+    return result if dtype is None else convert(result, np.dtype(dtype))
 
 
 @lru_cache(maxsize=256)
@@ -309,8 +316,8 @@ def sum(
     """The sum of elements along ``axis`` (an integer, a tuple, or None for all)."""
     a = _accumulator(as_operand(a), dtype, np.add)
     if axis is None and keepdims is not True and where is True and initial is None:
-        return bind(ReduceSum(tuple(range(a.ndim))), a) if a.ndim else a
-    return _reduce(ReduceSum, a, axis, keepdims, where, initial, 0, np.add)
+        return _narrowed(bind(ReduceSum(tuple(range(a.ndim))), a) if a.ndim else a, dtype)
+    return _narrowed(_reduce(ReduceSum, a, axis, keepdims, where, initial, 0, np.add), dtype)
 
 
 @implements(np.prod)
@@ -325,7 +332,7 @@ def prod(
 ) -> Array:
     """The product of elements along ``axis``."""
     a = _accumulator(as_operand(a), dtype, np.multiply)
-    return _reduce(ReduceProd, a, axis, keepdims, where, initial, 1, np.multiply)
+    return _narrowed(_reduce(ReduceProd, a, axis, keepdims, where, initial, 1, np.multiply), dtype)
 
 
 @implements(np.max, np.amax)
@@ -387,7 +394,7 @@ def _scan(primitive: Any, a: Any, axis: Any, dtype: Any, ufunc: Any) -> Array:
     a = _accumulator(as_operand(a), dtype, ufunc)
     if axis is None or not a.ndim:
         a, axis = a.reshape((a.size,)), 0 if axis is None else axis
-    return bind(primitive(normalize_axis_index(axis, a.ndim)), a)
+    return _narrowed(bind(primitive(normalize_axis_index(axis, a.ndim)), a), dtype)
 
 
 @implements(np.cumsum)
