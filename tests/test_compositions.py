@@ -27,6 +27,7 @@ from autotrace import (
     vjp,
     vmap,
 )
+from autotrace.compile import program
 from autotrace.compile.simplify import simplify
 from autotrace.errors import ConcretizationTypeError
 from autotrace.test_util import numerical_jvp, random_like
@@ -242,13 +243,16 @@ def direction_of(word: tuple[str, ...], x: Any) -> Any:
 
 @pytest.mark.parametrize("word", WORDS, ids=".".join)
 @pytest.mark.parametrize(("f", "x"), FUNCTIONS, ids=[f.__name__ for f, _ in FUNCTIONS])
-def test_word(f: Function, x: Any, word: tuple[str, ...]) -> None:
+def test_word(f: Function, x: Any, word: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "RUNS_BEFORE_COMPILING", 0)  # what runs a second time is compiled
     spelled = spell(word, f, x)
     if f in GUARDED and "vmap" in word:
         with pytest.raises(ConcretizationTypeError):
             spelled(x)
         return
     got = spelled(x)
+    if "jit" in word:
+        np.testing.assert_allclose(spelled(x), got, rtol=1e-12, atol=1e-12)
     expected = LETTERS[word[0]][1](spell(word[1:], f, x), direction_of(word, x))(x)
     # Differences of a function that has single-precision arguments are no better than their steps.
     np.testing.assert_allclose(
@@ -256,10 +260,10 @@ def test_word(f: Function, x: Any, word: tuple[str, ...]) -> None:
     )
     jaxpr = make_jaxpr(spelled)(x)
     check_jaxpr(jaxpr)
-    for program in (jaxpr, simplify(jaxpr)):
-        check_jaxpr(program)
+    for same in (jaxpr, simplify(jaxpr)):
+        check_jaxpr(same)
         np.testing.assert_allclose(
-            eval_jaxpr(program, *map(np.asarray, tree_leaves(x)))[0], got, rtol=1e-12, atol=1e-12
+            eval_jaxpr(same, *map(np.asarray, tree_leaves(x)))[0], got, rtol=1e-12, atol=1e-12
         )
 
 
