@@ -21,7 +21,7 @@ from .simplify import simplify
 __all__ = ["Program", "optimize"]
 
 RUNS_BEFORE_COMPILING = 24
-LONGEST = 5_000
+LONGEST = 100_000
 """Equations; longer programs stay interpreted: compiling them would take seconds."""
 
 

@@ -18,7 +18,7 @@ from .codegen import Compiled, generate
 __all__ = ["DerivedPrograms", "structure"]
 
 _CALLS_BEFORE_COMPILING = 16
-_LONGEST = 5_000
+_LONGEST = 20_000
 """Equations; longer programs are interpreted: compiling them would take seconds."""
 _KEPT = 256
 _WRITTEN_OUT = frozenset({-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0, 4.0})

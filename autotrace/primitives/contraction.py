@@ -18,7 +18,7 @@ import numpy as np
 
 from ..ir import Linear, Primitive, ShapedArray
 from ..tracing import Tracer, as_operand, bind, here, implements, method, operator
-from .families import Array
+from .families import Array, Deferred
 from .promotion import convert
 
 __all__ = ["contract", "dot", "inner", "matmul", "outer", "tensordot", "vdot"]
@@ -152,9 +152,18 @@ class Einsum(Primitive):
 
     def vjp(
         self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
+    ) -> Sequence[Array | Products]:
         x, y = inputs
-        return (self._with(ct, y, 0) if wanted[0] else None, self._with(ct, x, 1) if wanted[1] else None)
+        return (
+            self._back(x, ct, y, 0) if wanted[0] else None,
+            self._back(y, ct, x, 1) if wanted[1] else None,
+        )
+
+    def _back(self, to: Array, ct: Array, other: Array, which: int) -> Array | Products:
+        """The cotangent of operand ``to``; one that is larger than what it is a product of is put off."""
+        if to.size > ct.size + other.size:
+            return Products(self._transposed[which], *((ct, other) if which == 0 else (other, ct)))
+        return self._with(ct, other, which)
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
         x, y = inputs
@@ -174,6 +183,40 @@ class Einsum(Primitive):
         for letters, aval in zip(operands.split(","), inputs, strict=True):
             lengths.update(zip(letters, aval.shape, strict=True))
         return 2 * int(np.prod(list(lengths.values()), dtype=float))
+
+
+class Products(Deferred):
+    """A sum of contractions alike, such as the cotangent of a matrix used in every step of a loop.
+
+    Each alone is a large outer product of small vectors; together they are one product of two matrices.
+    """
+
+    def __init__(self, einsum: Einsum, x: Array, y: Array) -> None:
+        self._einsum = einsum
+        self._xs = [x]
+        self._ys = [y]
+        self._rest: Array = None
+
+    def plus(self, other: Any) -> Products:
+        if isinstance(other, Products) and other._einsum is self._einsum and other._xs[0].shape == self._xs[0].shape:
+            self._xs += other._xs
+            self._ys += other._ys
+            other = other._rest
+        elif isinstance(other, Deferred):
+            other = other.whole()
+        if other is not None:
+            self._rest = other if self._rest is None else self._rest + other
+        return self
+
+    def whole(self) -> Array:
+        if len(self._xs) == 1:
+            ct = bind(self._einsum, self._xs[0], self._ys[0])
+        else:
+            operands, out = self._einsum.subscripts.split("->")
+            x, y = operands.split(",")
+            letter = next(c for c in ascii_letters if c not in operands)
+            ct = contract(f"{letter}{x},{letter}{y}->{out}", np.stack(self._xs), np.stack(self._ys))
+        return ct if self._rest is None else self._rest + ct
 
 
 def contract(subscripts: str, x: Any, y: Any) -> Array:

@@ -201,15 +201,21 @@ class EmbedSum(Primitive):
         moving = [(index, t) for index, t in zip(self.indices, tangents, strict=True) if t is not None]
         return bind(EmbedSum(self.shape, tuple(index for index, _ in moving)), *[t for _, t in moving])
 
-    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
-        return [bind(Slice(index), ct) if want else None for index, want in zip(self.indices, wanted, strict=True)]
+    def vjp(
+        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
+    ) -> Sequence[Array]:
+        return [
+            bind(Slice(index), ct) if want else None for index, want in zip(self.indices, wanted, strict=True)
+        ]
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
         return self.vjp(ct, None, inputs, [type(x) is Linear for x in inputs])
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         whole = [x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)]
-        return bind(EmbedSum((size, *self.shape), tuple(((0, size, 1), *index) for index in self.indices)), *whole)
+        return bind(
+            EmbedSum((size, *self.shape), tuple(((0, size, 1), *index) for index in self.indices)), *whole
+        )
 
 
 class Parts(Deferred):
@@ -229,6 +235,8 @@ class Parts(Deferred):
             self._indices += other._indices
             self._cts += other._cts
             other = other._rest
+        elif isinstance(other, Deferred):
+            other = other.whole()
         if other is not None:
             self._rest = other if self._rest is None else self._rest + other
         return self
