@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ir import SOURCE, TANGENT, Atom, Jaxpr, Literal, annotate, in_phase
-from ..tracing import run
+from ..tracing import Tracer, run, run_all
 
 __all__ = ["push_forward"]
 
@@ -22,6 +22,8 @@ def push_forward(
     values = {} if known is None else known
     values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, primals, strict=True))
+    if not any([type(x) is Tracer for x in values.values()]):
+        run_all(jaxpr, values)  # nothing of the primal is recorded, so it need not stand beside its tangent
     moving: dict[Atom, Any] = {v: t for v, t in zip(jaxpr.in_vars, tangents, strict=True) if t is not None}
     token = SOURCE.set(None)
     try:
