@@ -41,9 +41,7 @@ class Problem:
         self.all_leaves, self.tree = tree_flatten(case.args)
         spots = _argument_numbers(case.args)
         self.places = [
-            i
-            for i, x in enumerate(self.all_leaves)
-            if _moves(x) or (spots[i] in case.traced and _is_array(x))
+            i for i, x in enumerate(self.all_leaves) if _moves(x) or (spots[i] in case.traced and _is_array(x))
         ]
         self.leaves = [self.all_leaves[i] for i in self.places]
         self.moving = [i for i, x in enumerate(self.leaves) if _moves(x)]
@@ -112,9 +110,7 @@ def assert_alike(got: Any, expected: Any, what: str) -> None:
     assert len(got) == len(expected), f"{what}: {len(expected)} outputs expected; got {len(got)}"
     for i, (x, y) in enumerate(zip(got, expected, strict=True)):
         assert _dtype(x) == _dtype(y), f"{what}, output {i}: dtype {_dtype(y)} expected; got {_dtype(x)}"
-        assert np.shape(x) == np.shape(y), (
-            f"{what}, output {i}: shape {np.shape(y)} expected; got {np.shape(x)}"
-        )
+        assert np.shape(x) == np.shape(y), f"{what}, output {i}: shape {np.shape(y)} expected; got {np.shape(x)}"
 
 
 def assert_near(x: Any, y: Any, what: str, tolerance: float) -> None:
@@ -144,7 +140,11 @@ def recorded(function: Callable[..., Any], *args: Any) -> tuple[Any, set[tuple[s
     with warnings.catch_warnings(record=True) as caught, np.errstate(all="warn"):
         warnings.simplefilter("always")
         value = function(*args)
-    return value, {(w.category.__name__, str(w.message).split(" encountered")[0]) for w in caught}
+    return value, {(w.category.__name__, _words(str(w.message))) for w in caught}
+
+
+def _words(message: str) -> str:
+    return message.split(" encountered")[0].rstrip(".")  # the full stop comes and goes with NumPy's version
 
 
 def numbers(leaves: Sequence[Any]) -> list[Any]:
@@ -163,9 +163,7 @@ def run_checked(jaxpr: Jaxpr, leaves: Sequence[Any], what: str) -> list[Any]:
         results = result if primitive.multiple else (result,)
         for var, value in zip(outputs, results, strict=True):
             got = (np.shape(value), _dtype(value))
-            assert got == (var.aval.shape, var.aval.dtype), (
-                f"{what}: {primitive} says {var.aval}; computes {got}"
-            )
+            assert got == (var.aval.shape, var.aval.dtype), f"{what}: {primitive} says {var.aval}; computes {got}"
             env[var] = value
     return [v.value if type(v) is Literal else env[v] for v in jaxpr.outputs]
 
@@ -186,10 +184,11 @@ def value(p: Problem) -> None:
 
 
 def warned(p: Problem) -> None:
-    """The program warns where NumPy warns, and of the same."""
+    """The program warns where NumPy warns, and of the same; of what is deprecated tracing does."""
     _, expected = recorded(p, *p.leaves)
-    jaxpr = make_jaxpr(p)(*p.leaves)
+    jaxpr, traced = recorded(make_jaxpr(p), *p.leaves)
     _, got = recorded(eval_jaxpr, jaxpr, *numbers(p.leaves))
+    got |= {warning for warning in traced if warning[0] == "DeprecationWarning"}
     assert got == expected, f"warnings: {expected} expected; got {got}"
 
 
@@ -240,9 +239,7 @@ def transpose(p: Problem) -> None:
         left, right = inner_product(cts, pushed), inner_product(pulled, dots)
         scale = sum(float(np.sum(np.abs(ct) * np.abs(t))) for ct, t in zip(cts, pushed, strict=True))
         scale += sum(float(np.sum(np.abs(ct) * np.abs(t))) for ct, t in zip(pulled, dots, strict=True))
-        assert_near(
-            left, right, "<u, J v> = <J^T u, v>", p.exact * max(1.0, scale if np.isfinite(scale) else 1.0)
-        )
+        assert_near(left, right, "<u, J v> = <J^T u, v>", p.exact * max(1.0, scale if np.isfinite(scale) else 1.0))
         if len(point) > 1:
             _check_parts(p, point, dots, cts, pushed, pulled)
 
@@ -279,9 +276,7 @@ def second_order(p: Problem) -> None:
         assert_same(vjp(gradient, *point)[1](dots), forward_reverse, "reverse over reverse", 1e-10)
         assert_same(vjp(slope, *point)[1](cts), forward_reverse, "reverse over forward", 1e-10)
         curved = jvp(slope, point, dots)[1]
-        assert_near(
-            inner_product(cts, curved), inner_product(forward_reverse, dots), "forward over forward", 1e-10
-        )
+        assert_near(inner_product(cts, curved), inner_product(forward_reverse, dots), "forward over forward", 1e-10)
 
 
 def linear(p: Problem) -> None:
@@ -304,9 +299,7 @@ def linear(p: Problem) -> None:
 def float32(p: Problem) -> None:
     """In single precision everything stays in it: values, tangents and cotangents."""
     with quiet():
-        low = Problem(
-            Case(**{**vars(p.case), "args": tree_unflatten(p.tree, [_lower(x) for x in p.all_leaves])})
-        )
+        low = Problem(Case(**{**vars(p.case), "args": tree_unflatten(p.tree, [_lower(x) for x in p.all_leaves])}))
         expected = low(*low.leaves)
         got = eval_jaxpr(make_jaxpr(low)(*low.leaves), *numbers(low.leaves))
         assert_same(got, expected, "value", 1e-5)
@@ -341,9 +334,7 @@ def _choices(count: int) -> list[tuple[int, ...]]:
     return [mapped for size in sizes for mapped in combinations(range(count), size)]
 
 
-def _check_batch(
-    p: Problem, singles: Sequence[Any], mapped: Sequence[int], size: int, axis: int, what: str
-) -> None:
+def _check_batch(p: Problem, singles: Sequence[Any], mapped: Sequence[int], size: int, axis: int, what: str) -> None:
     rows = [[_vary(x, k) if i in mapped else x for i, x in enumerate(singles)] for k in range(size)]
     batched = list(singles)
     for i in mapped:
@@ -383,9 +374,7 @@ def _check_batched_derivatives(p: Problem) -> None:
     # Cotangents alone in a batch are what jacrev asks for.
     got = vmap(pull, in_axes=(None, 0))(points[0], stacked_cts)
     rows = [pull(points[0], ct) for ct in cts]
-    assert_same(
-        got, [np.stack(column) for column in zip(*rows, strict=True)], "vmap of vjp in the cotangent", 1e-11
-    )
+    assert_same(got, [np.stack(column) for column in zip(*rows, strict=True)], "vmap of vjp in the cotangent", 1e-11)
 
 
 def _vary(x: Any, k: int) -> Any:

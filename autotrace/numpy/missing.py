@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..primitives.warn import warn_where
 from ..tracing import UNKNOWN, here, implements, peek
 from .arguments import Array, array
 from .quantiles import fractions, grouped, of_sorted, regrouped, spread_weights, taken, weighted
@@ -83,10 +84,11 @@ def _extremum(reduce: Callable[..., Array], worst: float, a: Any, axis: Any, **k
     result = reduce(_filled(x, missing, worst), axis=axis, **kwargs)
     if missing is None:
         return result
-    none = np.all(missing, axis=axis, **{k: v for k, v in kwargs.items() if k != "initial"})
-    if "initial" in kwargs:
+    if kwargs.get("initial") is not None:
         return result
-    return np.where(none, np.asarray(np.nan, x.dtype)[()], result)
+    none = np.all(missing, axis=axis, **{k: v for k, v in kwargs.items() if k != "initial"})
+    result = np.where(none, np.asarray(np.nan, x.dtype)[()], result)
+    return warn_where(result, none, f"All-NaN {'slice' if x.ndim else 'axis'} encountered")
 
 
 @implements(np.nanmax)
@@ -126,6 +128,18 @@ def _present(missing: Array, where: Any) -> Array:
     return ~missing if where is _NONE or where is True else np.logical_and(~missing, array(where))
 
 
+def _number(present: Array, x: Array, axis: Any, kwargs: dict[str, Any]) -> Array:
+    """How many elements count along ``axis``."""
+    return np.sum(np.broadcast_to(present, x.shape), axis=axis, dtype=np.intp, **kwargs)
+
+
+def _shared_out(total: Array, count: Array) -> Array:
+    """``total / count`` in the dtype of ``total``; NaN, with no warning, where the count is not positive."""
+    none = count <= 0
+    divisor = np.where(none, 1, count).astype(total.real.dtype)
+    return np.where(none, np.asarray(np.nan, total.dtype)[()], total / divisor)
+
+
 @implements(np.nanmean)
 def nanmean(
     a: Any,
@@ -142,7 +156,11 @@ def nanmean(
     if missing is None:
         return np.mean(x, axis=axis, dtype=dtype, **kwargs, **_given(where=where))
     _check_dtype(dtype)
-    return np.mean(_filled(x, missing, 0), axis=axis, dtype=dtype, where=_present(missing, where), **kwargs)
+    present = _present(missing, where)
+    count = _number(present, x, axis, kwargs)
+    total = np.sum(_filled(x, missing, 0), axis=axis, dtype=dtype, where=present, **kwargs)
+    result = _shared_out(total, count)
+    return warn_where(result, count == 0, "Mean of empty slice")
 
 
 @implements(np.nanvar)
@@ -165,14 +183,21 @@ def nanvar(
     if missing is None:
         return np.var(x, axis=axis, dtype=dtype, ddof=ddof, **kwargs, **more, **_given(where=where))
     _check_dtype(dtype)
-    present = _present(missing, where)
-    result = np.var(
-        _filled(x, missing, 0), axis=axis, dtype=dtype, ddof=ddof, where=present, **kwargs, **more
-    )
-    free = np.sum(np.broadcast_to(present, x.shape), axis=axis, **kwargs) - (
-        ddof if correction is _NONE else correction
-    )
-    return np.where(free <= 0, np.asarray(np.nan, result.dtype)[()], result)
+    if correction is not _NONE:
+        if ddof != 0:
+            raise ValueError("ddof and correction can't be provided simultaneously.")
+        ddof = correction
+    filled, present = _filled(x, missing, 0), _present(missing, where)
+    count = _number(present, x, axis, kwargs)
+    if mean is _NONE:
+        total = np.sum(filled, axis=axis, dtype=dtype, where=present, keepdims=True)
+        mean = _shared_out(total, _number(present, x, axis, {"keepdims": True}))
+    deviation = np.subtract(filled, mean)
+    deviation = np.where(present, deviation, np.zeros((), deviation.dtype))
+    squares = np.real(deviation * np.conj(deviation)) if x.dtype.kind == "c" else np.square(deviation)
+    kept = dtype if dtype is not None and np.dtype(dtype).kind == x.dtype.kind != "c" else None
+    result = _shared_out(np.sum(squares, axis=axis, dtype=kept, **kwargs), count - ddof)
+    return warn_where(result, count - ddof <= 0, "Degrees of freedom <= 0 for slice.")
 
 
 @implements(np.nanstd)
@@ -201,8 +226,10 @@ def nanmedian(
 ) -> Array:
     """The median along ``axis`` of what is not NaN."""
     x, missing = _missing(a)
-    if missing is None or not x.size:
+    if missing is None:
         return np.median(x, axis=axis, **_given(keepdims=keepdims))
+    if not x.size:
+        return np.nanmean(x, axis=axis, **_given(keepdims=keepdims))
     rows, axes = grouped(x, axis)
     count = np.sum(~np.isnan(rows), axis=-1)
     ordered = np.sort(rows, axis=-1)
@@ -212,7 +239,8 @@ def nanmedian(
 
 
 def _nan_of_none(result: Array, count: Array) -> Array:
-    return np.where(count == 0, np.asarray(np.nan, result.dtype)[()], result)
+    result = np.where(count == 0, np.asarray(np.nan, result.dtype)[()], result)
+    return warn_where(result, count == 0, "All-NaN slice encountered")
 
 
 @implements(np.nanquantile)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..primitives.promotion import broadcast_to
+from ..primitives.warn import warn_where
 from ..tracing import implements, method, peek, stop_gradient_leaf
 from .arguments import Array, array
 from .quantiles import spread_weights
@@ -29,7 +30,7 @@ def _count(a: Array, axis: Any, where: Any, keepdims: Any) -> Any:
     if where is True:
         if axis is None:
             return a.size
-        axes = axis if isinstance(axis, tuple) else (axis,)
+        axes = normalize_axis_tuple(axis, a.ndim)
         return int(np.prod([a.shape[i] for i in axes], dtype=np.intp))
     return np.sum(broadcast_to(where, a.shape), axis=axis, dtype=np.intp, keepdims=keepdims)
 
@@ -37,12 +38,6 @@ def _count(a: Array, axis: Any, where: Any, keepdims: Any) -> Any:
 def _mask(where: Any) -> Any:
     """``where`` as an array; True if nothing is left out."""
     return True if where is True or where is np._NoValue else array(where)
-
-
-def _warn_if_none(count: Any, message: str) -> None:
-    """Warn as NumPy does where a count that is known while tracing is not positive."""
-    if isinstance(count, int | float | np.generic | np.ndarray) and np.any(np.less_equal(count, 0)):
-        warnings.warn(message, RuntimeWarning, stacklevel=3)
 
 
 def _over(total: Array, count: Any) -> Array:
@@ -67,8 +62,7 @@ def mean(
     a, where = array(a), _mask(where)
     total = np.sum(a, axis=axis, dtype=_accumulator(dtype, a.dtype), keepdims=keepdims, where=where)
     count = _count(a, axis, where, keepdims)
-    _warn_if_none(count, "Mean of empty slice.")
-    result = _over(total, count)
+    result = warn_where(_over(total, count), count <= 0, "Mean of empty slice.")
     return result.astype(a.dtype) if dtype is None and a.dtype == np.float16 else result
 
 
@@ -96,7 +90,6 @@ def var(
         ddof = correction
     a, where = array(a), _mask(where)
     count = _count(a, axis, where, keepdims)
-    _warn_if_none(count - ddof, "Degrees of freedom <= 0 for slice")
     working = _accumulator(dtype, a.dtype)
     if mean is np._NoValue:
         total = np.sum(a, axis=axis, dtype=working, keepdims=True, where=where)
@@ -109,6 +102,7 @@ def var(
     kept = working if dtype is not None or a.dtype.kind != "c" else squares.dtype
     total = np.sum(squares, axis=axis, dtype=kept, keepdims=keepdims, where=where)
     result = _over(total, max(count - ddof, 0) if where is True else np.maximum(count - ddof, 0))
+    result = warn_where(result, count - ddof <= 0, "Degrees of freedom <= 0 for slice")
     return result.astype(a.dtype) if dtype is None and a.dtype == np.float16 else result
 
 
@@ -158,11 +152,7 @@ def average(
         total = np.full(mean_of.shape, x.size / max(mean_of.size, 1), mean_of.dtype)
         return (mean_of, total) if returned else mean_of
     w = array(weights)
-    dtype = (
-        np.result_type(x.dtype, w.dtype, np.float64)
-        if x.dtype.kind in "biu"
-        else np.result_type(x.dtype, w.dtype)
-    )
+    dtype = np.result_type(x.dtype, w.dtype, np.float64) if x.dtype.kind in "biu" else np.result_type(x.dtype, w.dtype)
     w = spread_weights(w, x, axis)
     total = np.sum(w, axis=axis, dtype=dtype, **kept)
     # A traced sum is looked at, not asked: the program is the same either way.

@@ -17,6 +17,7 @@ from . import (
     sorting,
     trigonometric,
     updates,
+    warn,
 )
 from .families import Binary, Elementwise, LinearMap, Predicate, Unary, elementwise
 from .promotion import broadcast_to, convert, unbroadcast
@@ -47,4 +48,5 @@ __all__ = [
     "trigonometric",
     "unbroadcast",
     "updates",
+    "warn",
 ]
