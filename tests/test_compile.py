@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autotrace import check_jaxpr, eval_jaxpr, grad, jit, make_jaxpr, vjp
-from autotrace.compile import fusion
+from autotrace.compile import PASSES, fusion, show_passes
 from autotrace.compile.codegen import generate
 from autotrace.compile.fusion import fuse
 from autotrace.compile.program import Program, optimize
@@ -15,6 +15,8 @@ from autotrace.compile.scalars import is_scalar_program
 from autotrace.test_util import random_like
 from tests import catalogue
 from tests.laws import Problem, assert_same, numbers, quiet, recorded
+from tests.test_random_programs import SEEDS
+from tests.test_random_programs import Program as RandomProgram
 
 CASES = [case for case in catalogue.all_cases() if "value" not in case.skip]
 
@@ -50,6 +52,27 @@ def test_compiled_is_interpreted(case, small_regions):
             fused = fuse(optimized)
             check_jaxpr(fused)
             assert_same(list(generate(fused, rounding=True)(*leaves)), list(expected), "fused", p.exact)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_compiled_is_interpreted_on_random_programs(seed, small_regions):
+    program = RandomProgram(seed)
+    args = program.args
+    for jaxpr in (make_jaxpr(program)(*args), make_jaxpr(lambda *x: vjp(program.scalar, *x)[1](1.5))(*args)):
+        expected = eval_jaxpr(jaxpr, *args)
+        optimized = optimize(jaxpr)
+        for got, value in zip(generate(optimized)(*args), expected, strict=True):
+            assert np.array_equal(got, value, equal_nan=np.asarray(value).dtype.kind in "fc")
+        assert_same(list(generate(fuse(optimized), rounding=True)(*args)), list(expected), "fused", 1e-11)
+
+
+def test_passes_can_be_watched(capsys):
+    jitted = jit(lambda x: np.sum((x.T @ x) * 1.0))
+    with show_passes():
+        jitted.lower(np.ones((3, 2))).as_text()
+    shown = capsys.readouterr().err
+    assert [line.split(":")[0] for line in shown.splitlines() if line[0] == "#"] == ["# after inline", "# after simplify"]
+    assert [step.name for step in PASSES] == ["inline", "simplify", "fuse"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])

@@ -41,6 +41,10 @@ def threads() -> int:
     """Return how many threads share a large region: ``AUTOTRACE_NUM_THREADS``, or the processors that we may use."""
     asked = os.environ.get("AUTOTRACE_NUM_THREADS")
     if asked is not None:
+        if not asked.strip().isdecimal():
+            raise ValueError(
+                f"jit: AUTOTRACE_NUM_THREADS must be a number of threads; got {asked!r}. Set it to 1 or more, or unset it."
+            )
         return max(1, int(asked))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

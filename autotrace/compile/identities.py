@@ -15,6 +15,7 @@ import numpy as np
 from ..ir import Atom, Literal
 from ..primitives.arithmetic import Add, Div, IntegerPow, Mul, Neg, Positive, Square, Sub
 from ..primitives.comparison import Select
+from ..primitives.contraction import Einsum, canonical
 from ..primitives.promotion import Broadcast, Convert
 from ..primitives.shape import Reshape, Transpose
 
@@ -134,6 +135,20 @@ def _transpose(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
     return b.emit(Transpose(tuple(d.primitive.axes[i] for i in p.axes)), d.inputs)
 
 
+def _einsum(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    """A transposed operand is the operand, its letters in another order."""
+    operands, out = p.subscripts.split("->")
+    letters = operands.split(",")
+    for i, atom in enumerate(inputs):
+        d = b.definition(atom, Transpose)
+        if d is not None:
+            order = d.primitive.axes
+            letters[i] = "".join(letters[i][order.index(axis)] for axis in range(len(order)))
+            inputs = (*inputs[:i], d.inputs[0], *inputs[i + 1 :])
+            return b.emit(Einsum(canonical(f"{letters[0]},{letters[1]}->{out}")), inputs)
+    return None
+
+
 IDENTITIES: dict[type, Callable[[Any, Any, tuple[Atom, ...]], Atom | None]] = {
     Add: _add,
     Sub: _sub,
@@ -148,4 +163,5 @@ IDENTITIES: dict[type, Callable[[Any, Any, tuple[Atom, ...]], Atom | None]] = {
     Broadcast: _broadcast,
     Reshape: _reshape,
     Transpose: _transpose,
+    Einsum: _einsum,
 }

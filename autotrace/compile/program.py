@@ -14,9 +14,8 @@ from ..primitives.families import Elementwise
 from ..primitives.reduction import Reduction
 from ..tracing import run_all
 from .codegen import Compiled, generate
-from .fusion import SMALLEST, fuse
-from .inline import inline
-from .simplify import simplify
+from .fusion import SMALLEST
+from .passes import PASSES, run_passes
 
 __all__ = ["Program", "optimize"]
 
@@ -26,8 +25,8 @@ LONGEST = 100_000
 
 
 def optimize(jaxpr: Jaxpr) -> Jaxpr:
-    """Return the program that is compiled: calls written out, then simplified."""
-    return simplify(inline(jaxpr), reassociate=False)
+    """Return what the exact passes make of ``jaxpr``: it gives the same bits."""
+    return run_passes(jaxpr, [step for step in PASSES if step.exact])
 
 
 class Program:
@@ -74,7 +73,7 @@ class Program:
     def compiled(self) -> Compiled:
         """The generated function, made now if need be."""
         if self._compiled is None:
-            self._compiled = generate(fuse(self.optimized), rounding=True)
+            self._compiled = generate(run_passes(self.optimized, [s for s in PASSES if not s.exact]), rounding=True)
             self.fresh = _are_fresh(self.optimized)
         return self._compiled
 
