@@ -284,8 +284,7 @@ def test_static_values_must_be_hashable(value, keyword):
         (
             {"static_argnums": 2},
             ValueError,
-            "jit(f): static_argnums must name positional parameters; got 2 for a "
-            "function of (x, n). Count from 0.",
+            "jit(f): static_argnums must name positional parameters; got 2 for a function of (x, n). Count from 0.",
         ),
         ({"static_argnums": (0, -3)}, ValueError, "got (0, -3) for"),
         (
@@ -302,8 +301,7 @@ def test_static_values_must_be_hashable(value, keyword):
         (
             {"static_argnames": "m"},
             ValueError,
-            "jit(f): static_argnames must name parameters; got 'm' for a function "
-            "of (x, n). Correct the name.",
+            "jit(f): static_argnames must name parameters; got 'm' for a function of (x, n). Correct the name.",
         ),
     ],
 )
@@ -327,9 +325,7 @@ def test_static_parameters_beside_variadic_ones():
 
 
 def test_static_values_may_be_anything_that_hashes():
-    jitted = jit(
-        lambda f, x, how: f(x) if how == "plain" else f(f(x)), static_argnums=0, static_argnames="how"
-    )
+    jitted = jit(lambda f, x, how: f(x) if how == "plain" else f(f(x)), static_argnums=0, static_argnames="how")
     assert jitted(np.sin, 0.5, how="plain") == np.sin(0.5)
     assert jitted(np.sin, 0.5, how="twice") == np.sin(np.sin(0.5))
     assert jitted(np.cos, 0.5, how="plain") == np.cos(0.5)
@@ -469,7 +465,8 @@ def test_arguments_that_are_no_arrays(bad, kind):
     jitted = jit(lambda x: x)
     for _ in range(2):
         with pytest.raises(
-            TypeError, match=rf"jit\(<lambda>\): arguments must be arrays.*got {kind} at argument\[0\]"
+            TypeError,
+            match=rf"jit\(<lambda>\): arguments must be arrays.*got {kind} at argument\[0\].*\. Declare it static",
         ):
             jitted(bad)
     assert jitted.cache_info() == (0, 0, 0, 0)
@@ -605,9 +602,7 @@ def test_a_guard_that_never_settles():
         assert message.startswith(
             "jit(unsettled): a function may take max_paths=3 paths for one kind of arguments; got"
         )
-        assert (
-            f"test_jit.py:{line}. Use np.where, cond or while_loop there, or a larger max_paths." in message
-        )
+        assert f"test_jit.py:{line}. Use np.where, cond or while_loop there, or a larger max_paths." in message
     assert jitted(2.0) == 4.0  # the known paths still answer
     assert jitted(np.float32(5.0)) == 25.0  # as does another kind
 
@@ -697,9 +692,7 @@ def test_callers_may_change_their_arrays_between_calls():
         assert (x == k).all()
 
 
-@pytest.mark.parametrize(
-    "write", ["x[0] = 1.0", "x += 1.0", "x.T[...] = 0.0", "np.add(x, 1.0, out=x)", "x.sort()"]
-)
+@pytest.mark.parametrize("write", ["x[0] = 1.0", "x += 1.0", "x.T[...] = 0.0", "np.add(x, 1.0, out=x)", "x.sort()"])
 def test_arguments_may_not_be_written_into(write):
     def f(x):
         exec(write, {"np": np}, {"x": x})
@@ -749,9 +742,7 @@ def test_an_error_of_numpy_names_the_line_and_the_next_call_is_right():
         if n % 13 == 0:
             with pytest.raises(np.linalg.LinAlgError, match="Singular") as caught:
                 jitted(np.zeros((2, 2)))
-            assert any(
-                f"test_jit.py:{f.__code__.co_firstlineno + 1}" in note for note in caught.value.__notes__
-            )
+            assert any(f"test_jit.py:{f.__code__.co_firstlineno + 1}" in note for note in caught.value.__notes__)
     assert jitted.cache_info().misses == 1
 
 
@@ -812,9 +803,7 @@ def test_infinities_and_warnings_are_numpys_in_every_tier(f, values, size):
             got, told_now = recorded(unless_tiny(jitted), x)
             np.testing.assert_allclose(got, expected, rtol=1e-14)
             assert np.array_equal(np.signbit(got), np.signbit(expected)) or np.isnan(expected).any()
-            assert {w.replace("scalar ", "") for _, w in told_now} == {
-                w.replace("scalar ", "") for _, w in told
-            }
+            assert {w.replace("scalar ", "") for _, w in told_now} == {w.replace("scalar ", "") for _, w in told}
 
 
 def test_complex_infinities_are_numpys():
@@ -917,9 +906,7 @@ def test_guards_inside_other_transforms():
     assert outer.cache_info().paths == 2
     check_jaxpr(make_jaxpr(guarded)(3.0))
     assert names(guarded, 3.0) == ["gt", "guard", "mul"]
-    with pytest.raises(
-        TracerBoolConversionError, match=r"which vmap\(by_if\) knows by shape alone. Use np.where"
-    ):
+    with pytest.raises(TracerBoolConversionError, match=r"which vmap\(by_if\) knows by shape alone. Use np.where"):
         vmap(guarded)(np.ones(3))
     with pytest.raises(TracerBoolConversionError, match=r"make_jaxpr\(by_if\) knows by shape alone"):
         make_jaxpr(guarded)(ShapeDtypeStruct((), float))
@@ -1030,6 +1017,45 @@ def test_lowering_shows_the_program_and_its_source():
     assert lowered.compile()(np.ones(3), np.float64(2.0))[0] == pytest.approx(6 * np.sin(1.0))
     assert jitted.cache_info() == (0, 0, 0, 0)
     compile(source, "source", "exec")
+
+
+def test_lowering_on_shapes_alone():
+    shape = ShapeDtypeStruct((3,), "float32")
+    assert jit(lambda x, k: x * k).lower(shape, k=2.0).as_text().startswith("{ lambda ; a:f32[3] b:f64[]. let")
+    with pytest.raises(TracerBoolConversionError, match=r"jit\(by_if\) knows by shape alone"):
+        jit(by_if).lower(ShapeDtypeStruct((), float))
+    with pytest.raises(TypeError, match=r"got ShapeDtypeStruct at argument\[0\]"):
+        jit(np.sin)(shape)
+    with pytest.raises(TypeError, match=r"got str at argument\['k'\]. Declare it static, or close over it."):
+        jit(lambda x, k: x).lower(shape, k="a")
+
+
+def test_bad_options():
+    with pytest.raises(ValueError, match=r"jit\(sin\): max_paths must be at least 1; got 0. Use disable_jit"):
+        jit(np.sin, max_paths=0)
+
+
+def test_a_bad_number_of_threads(monkeypatch):
+    monkeypatch.setenv("AUTOTRACE_NUM_THREADS", "many")
+    with pytest.raises(ValueError, match="AUTOTRACE_NUM_THREADS must be a number of threads; got 'many'. Set it to 1"):
+        jit(lambda x: x * 2.0 + 1.0)(np.ones(200_000))
+    monkeypatch.setenv("AUTOTRACE_NUM_THREADS", "0")
+    assert jit(lambda x: x * 2.0 + 1.0)(np.ones(200_000))[-1] == 3.0
+
+
+def test_threads_of_a_region_take_the_callers_error_state(monkeypatch):
+    monkeypatch.setenv("AUTOTRACE_NUM_THREADS", "3")
+    x = np.ones(400_000)
+    x[-1] = 0.0
+    jitted = jit(lambda x: 1.0 / (x * 2.0) + 1.0)
+    with np.errstate(divide="ignore"):
+        for _ in range(3):
+            assert jitted(x)[-1] == np.inf
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
+        jitted(x)
+    with pytest.raises(RuntimeWarning, match="divide by zero"):  # warnings are errors here
+        jitted(x)
+    assert jitted(x + 1.0)[-1] == 1.5
 
 
 # -- many callers ---------------------------------------------------------------------------------------------------

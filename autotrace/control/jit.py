@@ -8,7 +8,6 @@ function is traced again. Every path is kept, the last used in front.
 from __future__ import annotations
 
 import functools
-import functools
 import inspect
 import logging
 import weakref
@@ -23,7 +22,7 @@ from ..compile.codegen import Compiled
 from ..compile.program import Program
 from ..errors import GuardError
 from ..ir import Equation, Jaxpr, Literal, ShapedArray, place, print_jaxpr
-from ..tracing import SCALAR_AVALS, Tracer, bind, leaf_aval, leaf_value, run_all, trace
+from ..tracing import SCALAR_AVALS, ShapeDtypeStruct, Tracer, bind, leaf_aval, leaf_value, run_all, trace
 from ..transforms.arguments import function_name, locate, owned
 from ..transforms.wrapper import Transformed, transformed
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
@@ -129,6 +128,10 @@ class Jitted(Transformed):
         self._positions, self._names = _static_parameters(fun, static_argnums, static_argnames)
         self._plain = not self._positions and not self._names
         self._inline = inline
+        if max_paths < 1:
+            raise ValueError(
+                f"jit({function_name(fun)}): max_paths must be at least 1; got {max_paths!r}. Use disable_jit to trace nothing."
+            )
         self._max_paths = max_paths
         self._cache = _Cache()
         self._instances: dict[int, tuple[weakref.ref[Any], _Cache]] = {}
@@ -227,8 +230,8 @@ class Jitted(Transformed):
             return self._trace(key, arguments)
         return self._run(key, paths, arguments.leaves, args, kwargs)
 
-    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Arguments:
-        """Split the arguments of a call in leaves to trace and static values."""
+    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], shapes: bool = False) -> _Arguments:
+        """Split the arguments of a call in leaves to trace, which may be ``shapes`` alone, and static values."""
         what = f"jit({function_name(self._fun)})"
         numbers = {i % len(args) for i in self._positions if -len(args) <= i < len(args)}
         names = [name for name in self._names if name in kwargs]
@@ -245,11 +248,17 @@ class Jitted(Transformed):
         dynamic = tuple([None if i in numbers else x for i, x in enumerate(args)])
         keywords = {k: v for k, v in kwargs.items() if k not in names} if names else kwargs
         raw, tree = tree_flatten((dynamic, keywords))
+
+        def leaf(x: Any, path: str, what: str) -> Any:
+            if shapes and type(x) is ShapeDtypeStruct:
+                return x
+            return leaf_value(x, path, what, "Declare it static, or close over it.")
+
         try:
-            leaves = [leaf_value(x, "", what) for x in raw]
+            leaves = [leaf(x, "", what) for x in raw]
         except TypeError:
-            labels = [*[f"argument[{i}]" for i in range(len(args))], "keyword argument"]
-            locate(leaf_value, [*dynamic, keywords], what, labels)
+            labels = [*[f"argument[{i}]" for i in range(len(args))], "argument"]
+            locate(leaf, [*dynamic, keywords], what, labels)
             raise
         avals = [SCALAR_AVALS.get(type(r)) or leaf_aval(x) for x, r in zip(leaves, raw, strict=True)]
 
@@ -272,9 +281,7 @@ class Jitted(Transformed):
         else:
             outs = _finish(jaxpr, arguments.leaves, values)
         if any(type(x) is Tracer for x in jaxpr.constants):
-            return tree_unflatten(
-                path.out_tree, outs
-            )  # closes over an enclosing trace: good for this call only
+            return tree_unflatten(path.out_tree, outs)  # closes over an enclosing trace: good for this call only
         self._cache.misses += 1
         if _explaining.get():
             _LOG.warning("%s", self._explanation(key, paths))
@@ -283,7 +290,9 @@ class Jitted(Transformed):
 
     def _record(self, arguments: _Arguments) -> tuple[_Path, dict[Any, Any]]:
         what = f"jit({function_name(self._fun)})"
-        traced = trace(arguments.call, arguments.avals, arguments.leaves, what, lasting=True)
+        known = not any(type(x) is ShapeDtypeStruct for x in arguments.leaves)
+        values = arguments.leaves if known else None
+        traced = trace(arguments.call, arguments.avals, values, what, lasting=True)
         return _Path(Program(traced.jaxpr), traced.out_tree), traced.values or {}
 
     def _in_trace(self, key: Any, arguments: _Arguments) -> Any:
@@ -318,17 +327,18 @@ class Jitted(Transformed):
         if paths:
             guards = _guards(paths[0].program.jaxpr)
             where = place(guards[-1].source) if guards else None
-            return f"{name}: traced again, since a guard failed" + (
-                f"; the last one is at {where}" if where else ""
-            )
+            return f"{name}: traced again, since a guard failed" + (f"; the last one is at {where}" if where else "")
         known = [k for k in self._cache.paths if k != key]
         if not known:
             return f"{name}: traced, since it was never called before"
         return f"{name}: traced again, since arguments were never of this kind: {key}; the last kind was {known[-1]}"
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
-        """Trace for these arguments and return the program that would run, without running it."""
-        arguments = self._arguments(args, kwargs)
+        """Trace for these arguments and return the program that would run, without running it.
+
+        A ``ShapeDtypeStruct`` may stand for an array; then Python's ``if`` and ``while`` may not ask for values.
+        """
+        arguments = self._arguments(args, kwargs, shapes=True)
         path, _ = self._record(arguments)
         return Lowered(path.program)
 
@@ -367,9 +377,7 @@ class Lowered:
         return self._program.compiled
 
 
-def _static_parameters(
-    fun: Callable[..., Any], argnums: Any, argnames: Any
-) -> tuple[tuple[int, ...], tuple[str, ...]]:
+def _static_parameters(fun: Callable[..., Any], argnums: Any, argnames: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Return the positions and the names of static parameters, each parameter by both where it has both.
 
     Positions are not negative, but where the function takes any number of them: they count from the end of the call.

@@ -196,13 +196,14 @@ def _stack(x: Any) -> Any:
     return FUNCTIONS[np.reshape](FUNCTIONS[np.stack](items), x.shape)
 
 
+_PASS_IT_ON = "Pass it as an argument that is not differentiated or mapped, or close over it."
 _NUMBERS = (Tracer, bool, int, float, complex, np.number, np.bool_)
 
 
-def leaf_value(x: Any, path: str, what: str) -> Any:
+def leaf_value(x: Any, path: str, what: str, cure: str = _PASS_IT_ON) -> Any:
     """Return an argument's leaf as an array (or tracer); NumPy scalars for Python numbers.
 
-    Raises ``TypeError`` naming the leaf's place among the arguments.
+    Raises ``TypeError`` naming the leaf's place among the arguments, and the ``cure``.
     """
     kind = type(x)
     if kind is Tracer or kind is np.float64 or (kind is np.ndarray and x.dtype.kind in "fciub"):
@@ -215,8 +216,7 @@ def leaf_value(x: Any, path: str, what: str) -> Any:
         if isinstance(error, AutotraceError):
             raise
         raise TypeError(
-            f"{what}: arguments must be arrays and numbers, or trees of them; got {_kind_of(x)} at {path}. "
-            "Pass it as an argument that is not differentiated or mapped, or close over it."
+            f"{what}: arguments must be arrays and numbers, or trees of them; got {_kind_of(x)} at {path}. {cure}"
         ) from None
 
 
