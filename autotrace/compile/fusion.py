@@ -43,7 +43,8 @@ def threads() -> int:
     if asked is not None:
         if not asked.strip().isdecimal():
             raise ValueError(
-                f"jit: AUTOTRACE_NUM_THREADS must be a number of threads; got {asked!r}. Set it to 1 or more, or unset it."
+                f"jit: AUTOTRACE_NUM_THREADS must be a number of threads; got {asked!r}. "
+                "Set it to 1 or more, or unset it."
             )
         return max(1, int(asked))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -80,8 +81,11 @@ def fuse(jaxpr: Jaxpr) -> Jaxpr:
     if not any(v.aval.size >= SMALLEST for e in jaxpr.equations for v in e.outputs):
         return jaxpr
     regions = _Regions()
+    stretched = {e.outputs[0] for e in jaxpr.equations if type(e.primitive) is Broadcast}
     for equation in jaxpr.equations:
-        shape = _region_of(equation)
+        # In a region a stretched operand stays as small as it is, which a sum over it must not see.
+        sums_stretched = type(equation.primitive) in _GATHERED and equation.inputs[0] in stretched
+        shape = None if sums_stretched else _region_of(equation)
         for atom in equation.inputs:
             regions.leave(atom, shape)
         if shape is None:
@@ -288,7 +292,8 @@ def _write_pass(
         else:
             name = names[out] = f"v{index}"
             body.append(f"{name} = {kept[out] if out in kept else scratch.take(out, index)}")
-            body.extend(_block_statements(primitive, operands, name, scratch))
+            from_complex = equation.inputs[0].aval.dtype.kind == "c"
+            body.extend(_block_statements(primitive, operands, name, scratch, from_complex))
         scratch.release(index, equation.inputs)
     head += [f"    {name} = empty({block!r}, {dtype!r})" for name, dtype in scratch.buffers]
     source = "\n".join(
@@ -305,13 +310,16 @@ def _write_pass(
     return source, scope["run"]
 
 
-def _block_statements(primitive: Any, operands: Sequence[str], out: str, scratch: _Scratch) -> list[str]:
+def _block_statements(
+    primitive: Any, operands: Sequence[str], out: str, scratch: _Scratch, from_complex: bool
+) -> list[str]:
     """Return the statements that compute one equation into the buffer ``out``."""
     if type(primitive) is Select:
         condition, x, y = operands
         return [f"copyto({out}, {y})", f"copyto({out}, {x}, where={condition})"]
     if type(primitive) is Convert:
-        return [f"copyto({out}, {operands[0]}, casting='unsafe')"]
+        part = ".real" if from_complex and primitive.dtype.kind != "c" else ""
+        return [f"copyto({out}, {operands[0]}{part}, casting='unsafe')"]
     if type(primitive) is IntegerPow:
         multiply = scratch.hold(np.multiply)
         x = operands[0]

@@ -130,7 +130,8 @@ class Jitted(Transformed):
         self._inline = inline
         if max_paths < 1:
             raise ValueError(
-                f"jit({function_name(fun)}): max_paths must be at least 1; got {max_paths!r}. Use disable_jit to trace nothing."
+                f"jit({function_name(fun)}): max_paths must be at least 1; got {max_paths!r}. "
+                "Use disable_jit to trace nothing."
             )
         self._max_paths = max_paths
         self._cache = _Cache()
