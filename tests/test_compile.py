@@ -71,7 +71,8 @@ def test_passes_can_be_watched(capsys):
     with show_passes():
         jitted.lower(np.ones((3, 2))).as_text()
     shown = capsys.readouterr().err
-    assert [line.split(":")[0] for line in shown.splitlines() if line[0] == "#"] == ["# after inline", "# after simplify"]
+    titles = [line.split(":")[0] for line in shown.splitlines() if line[0] == "#"]
+    assert titles == ["# after inline", "# after simplify"]
     assert [step.name for step in PASSES] == ["inline", "simplify", "fuse"]
 
 
