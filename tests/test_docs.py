@@ -23,10 +23,12 @@ import linecache
 import pkgutil
 import re
 import sys
+import traceback
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -81,11 +83,27 @@ def compare_output(shown: str, printed: str, where: str) -> None:
         raise AssertionError("\n".join([f"{where}: the page shows what the code does not print", *diff]))
 
 
+@contextlib.contextmanager
+def whole_messages() -> Iterator[None]:
+    """Let doctest see an error's message with its notes: before Python 3.11.4 it looked at the last line alone."""
+
+    def message(*error: object) -> list[str]:
+        return ["".join(traceback.format_exception_only(*error))]
+
+    if sys.version_info >= (3, 11, 4):
+        yield
+    else:
+        seen = types.SimpleNamespace(**vars(traceback) | {"format_exception_only": message})
+        with mock.patch.object(doctest, "traceback", seen):
+            yield
+
+
 def run_session(block: Block, namespace: dict[str, object], name: str) -> None:
     test = doctest.DocTestParser().get_doctest(block.text, {}, name, name, block.line - 1)
     test.globs = namespace  # after construction, which would copy it: later blocks see what this one defines
     report = io.StringIO()
-    results = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.write, clear_globs=False)
+    with whole_messages():
+        results = doctest.DocTestRunner(optionflags=FLAGS).run(test, out=report.write, clear_globs=False)
     assert not results.failed, report.getvalue()
 
 

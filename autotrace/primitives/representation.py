@@ -5,6 +5,7 @@ Where a function is piecewise linear its derivative is that of the piece; what i
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -185,7 +186,16 @@ def _python_round(x: Tracer, ndigits: Any = None) -> Any:
     return round(x, ndigits)
 
 
+_FIX_IS_DEPRECATED = np.lib.NumpyVersion(np.__version__) >= "2.5.0"
+
+
 @implements(np.fix)
 def fix(x: Any, out: Any = None) -> Array:
     """Return the whole part of ``x``, rounded towards zero."""
+    if _FIX_IS_DEPRECATED:
+        warnings.warn(
+            "numpy.fix is deprecated. Use numpy.trunc instead, which is faster and follows the Array API standard.",
+            DeprecationWarning,
+            stacklevel=4,
+        )
     return np.trunc(x) if out is None else np.trunc(x, out=out)

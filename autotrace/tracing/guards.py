@@ -220,7 +220,7 @@ _OURS, _NUMPYS = (os.path.dirname(file) + os.sep for file in (os.path.dirname(__
 def storing() -> bool:
     """Tell whether the user's running line assigns to an element or a slice."""
     source = user_source()
-    return source is not None and opname[source[0].co_code[source[1]]] == "STORE_SUBSCR"
+    return source is not None and opname[source[0].co_code[source[1]]] in ("STORE_SUBSCR", "STORE_SLICE")
 
 
 @method("__reduce_ex__")

@@ -49,7 +49,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["LAWS", "Case", "Row", "all_cases", "cases", "cnormal", "normal", "positive", "row", "uniform"]
+__all__ = ["LAWS", "Case", "Row", "all_cases", "cases", "cnormal", "normal", "positive", "row", "since", "uniform"]
 
 LAWS = (
     "value",
@@ -98,6 +98,11 @@ class Row:
 def row(*args: Any, **kwargs: Any) -> Row:
     """Positional arguments, which are traced where inexact, and keywords, which never are."""
     return Row(args, kwargs)
+
+
+def since(version: str, *rows: Any) -> tuple[Any, ...]:
+    """Give the rows, or none where NumPy is older than ``version``, with which its answers to them changed."""
+    return rows if np.lib.NumpyVersion(np.__version__) >= f"{version}.0" else ()
 
 
 def cases(

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from . import Case, cases, cnormal, normal, positive, row, uniform
+from . import Case, cases, cnormal, normal, positive, row, since, uniform
 
 INF, NAN = np.inf, np.nan
 
@@ -279,7 +279,8 @@ POWERS = [
         covers=(),
     ),
     *cases(
-        powers_of(2.0, 0.5, -1.5, 3.0, np.float64(2), np.int64(2), np.float32(2)),
+        # Before 2.3 a NumPy scalar of float64 left a float32 array as it was, against NEP 50.
+        powers_of(2.0, 0.5, -1.5, 3.0, *since("2.3", np.float64(2), np.int64(2)), np.float32(2)),
         [(positive(3),), (positive(),)],
         name="float_pow",
         covers=(),
@@ -365,9 +366,12 @@ CHOICES = [
             row(normal(2, 3), normal(3) - 2, normal(3) + 2),
             row(normal(3), 0.1, None),
             row(normal(3), None, 0.1),
-            row(normal(3), min=-0.2),
-            row(normal(3), max=0.2),
-            row(normal(3), min=-0.1, max=0.1),
+            *since(
+                "2.1",  # which gave the keywords
+                row(normal(3), min=-0.2),
+                row(normal(3), max=0.2),
+                row(normal(3), min=-0.1, max=0.1),
+            ),
             row(0.7, 0.0, 0.5),
             row(normal(0), 0.0, 1.0),
             row(normal(3), 0, 1),

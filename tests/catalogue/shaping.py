@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import cases, cnormal, normal, row
+from . import cases, cnormal, normal, row, since
 
 UNSTACK = (
     [*cases(np.unstack, [(normal(2, 3),), row(normal(2, 3), axis=-1), (cnormal(2),)])]
@@ -135,7 +135,7 @@ REPEATING = [
             row(normal(2, 3), [0, 2], normal(2), axis=1),
             row(normal(2, 3), -1, normal(3), axis=0),
             (normal(4), slice(1, 3), normal(2)),
-            (normal(3), np.array([True, False, True]), 1.5),
+            *since("2.2", (normal(3), np.array([True, False, True]), 1.5)),  # they were taken for integers
             row(normal(2, 2), [1], normal(2, 2), axis=1),
             row(normal(2, 3), 1, normal(2, 3), axis=0),
         ],

@@ -4,7 +4,7 @@ import numpy as np
 
 from autotrace.primitives import sorting
 
-from . import cases, cnormal, normal, row
+from . import cases, cnormal, normal, row, since
 
 _TIES = np.array([2.0, 1.0, 2.0, 1.0, 3.0])
 _NANS = np.array([2.0, np.nan, -1.0, np.nan, 0.5])
@@ -134,12 +134,12 @@ CASES = [
             row(normal(2, 3), _I, axis=1),
             row(normal(2, 3), _I[1:, 1:], axis=0),
             row(normal(2, 2), np.array([3, 0]), axis=None),
-            (normal(0), np.zeros(0, int)),
+            *since("2.3", (normal(0), np.zeros(0, int))),  # which gave axis its default
         ],
     ),
     *cases(
         np.take_along_axis,
-        [row(normal(2, 3), _I, axis=1), row(normal(4), np.array([-1, 0, -1]))],
+        [row(normal(2, 3), _I, axis=1), *since("2.3", row(normal(4), np.array([-1, 0, -1])))],
         name="take_along_axis_traced",
         traced=(1,),
     ),
