@@ -189,6 +189,7 @@ def test_instances_are_not_kept_alive():
     dead = weakref.ref(a)
     del a
     assert dead() is None
+    assert not Scale.scaled._instances
     for k in range(20):  # addresses are used again: no program of a dead instance answers
         assert Scale(float(k)).scaled(1.0) == k
 
@@ -642,6 +643,20 @@ def test_arrays_that_the_function_closes_over_are_copied():
     np.testing.assert_array_equal(f(2.0), [2.0, 2.0])
 
 
+def test_arrays_of_an_enclosing_call_are_copied_too():
+    held = [np.ones(2)]
+    inner = jit(lambda x: np.sum(x * held[0]))
+
+    def f(x, k):
+        held[0] = k
+        return inner(np.ones(2)) * x
+
+    k = np.ones(2)
+    assert grad(f)(1.0, k) == 2.0
+    k[:] = 7.0
+    assert inner(np.ones(2)) == 2.0
+
+
 def test_traced_values_do_not_outlive_the_call():
     kept = []
     f = jit(lambda x: (kept.append(x), x)[1])
@@ -775,6 +790,11 @@ EDGES: list[tuple[Any, list[Any]]] = [
     (lambda x: np.sin(x) / x, [0.0, np.inf]),
     (lambda x: np.arccos(x), [2.0, -1.5]),
     (lambda x: np.maximum(x, 0.5) * np.minimum(x, 0.5), [np.nan, np.inf, 0.5]),
+    (lambda x: np.maximum(x, 0.5) + 1.0, [np.nan, -np.inf]),
+    (lambda x: np.maximum(0.5, x) + 1.0, [np.nan, -np.inf]),
+    (lambda x: np.minimum(x, 0.5) + 1.0, [np.nan, np.inf]),
+    (lambda x: np.minimum(0.5, x) + 1.0, [np.nan, np.inf]),
+    (lambda x: np.where(x == x, 1.0, 2.0) * np.logical_or(x, x > 1.0), [np.nan, 0.0, 2.0]),
     (lambda x: x * x * x - x, [1e200, np.inf]),
     (lambda x: np.where(x > 0, np.log(np.abs(x)), 0.0), [0.0, -1.0]),
     (lambda x: np.arctan2(x, 0.0) + np.hypot(x, 1.0), [-0.0, np.inf, np.nan, 1e308]),
@@ -911,6 +931,10 @@ def test_guards_inside_other_transforms():
     with pytest.raises(TracerBoolConversionError, match=r"make_jaxpr\(by_if\) knows by shape alone"):
         make_jaxpr(guarded)(ShapeDtypeStruct((), float))
     assert (guarded(3.0), guarded(-3.0)) == (9.0, 3.0)
+    of_list = jit(lambda xs: by_if(xs[0]))
+    for _ in range(TIERS):
+        assert of_list([3.0]) == 9.0  # a path that is known, and not the one that is taken next
+        assert grad(of_list)([-3.0]) == [-1.0]
 
 
 def test_closing_over_values_of_an_enclosing_trace():
