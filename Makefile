@@ -17,7 +17,7 @@ BENCHMARKS = eager nested linear_time suite
 .DELETE_ON_ERROR:
 # Two pips must not install into one environment at the same time.
 .NOTPARALLEL:
-.PHONY: help demo test lint types docs check bench clean
+.PHONY: help demo test lint types docs coverage check bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ types: $(VENV)/installed-dev ## Check the types with mypy
 
 docs: $(VENV)/installed-docs ## Run every code block of README.md and docs/, and every docstring's example
 	$(BIN)/python -m pytest tests/test_docs.py
+
+coverage: $(VENV)/installed-dev ## Write docs/numpy-coverage.md: what becomes of every name of NumPy
+	$(BIN)/python -m tests.coverage_table > docs/numpy-coverage.md.new
+	mv docs/numpy-coverage.md.new docs/numpy-coverage.md
 
 check: lint types test ## All of CI: lint, types, tests (docs and examples included)
 
