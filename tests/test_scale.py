@@ -1,5 +1,6 @@
 """Programs of 100,000 equations: every step over them iterates, and takes time linear in the length."""
 
+import gc
 import sys
 import time
 
@@ -23,7 +24,10 @@ def chain(length):
 
 @pytest.fixture(scope="module")
 def programs():
-    return {length: make_jaxpr(chain(length))(0.3) for length in (SMALL, LARGE)}
+    gc.collect()
+    gc.freeze()  # the collector shall not look through the whole suite's objects while these tests run
+    yield {length: make_jaxpr(chain(length))(0.3) for length in (SMALL, LARGE)}
+    gc.unfreeze()
 
 
 STEPS = {
@@ -51,15 +55,21 @@ def _seconds(step, length, program):
 
 @pytest.mark.parametrize("name", STEPS)
 def test_linear_time_without_recursion(name, programs):
-    """Ten times the length takes at most thirty times as long: quadratic time would take a hundred."""
+    """Ten times the length takes at most thirty times as long: quadratic time would take a hundred.
+
+    Three tries: a busy machine may delay one.
+    """
     limit = sys.getrecursionlimit()
-    small = _seconds(STEPS[name], SMALL, programs[SMALL])
-    sys.setrecursionlimit(150 + len(_frames()))
-    try:
-        large = _seconds(STEPS[name], LARGE, programs[LARGE])
-    finally:
-        sys.setrecursionlimit(limit)
-    assert large < 30 * small + 0.1
+    for _ in range(3):
+        small = _seconds(STEPS[name], SMALL, programs[SMALL])
+        sys.setrecursionlimit(150 + len(_frames()))
+        try:
+            large = _seconds(STEPS[name], LARGE, programs[LARGE])
+        finally:
+            sys.setrecursionlimit(limit)
+        if large < 30 * small + 0.1:
+            return
+    raise AssertionError(f"{name}: {small} s for {SMALL} equations, {large} s for {LARGE}")
 
 
 def _frames():
