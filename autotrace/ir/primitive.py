@@ -11,16 +11,20 @@ parameters are one object; that makes equality, hashing, common subexpressions a
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
 
-from typing_extensions import Self, dataclass_transform
-
 from ..errors import MissingRuleError
 from .avals import ShapedArray
 from .source import here
+
+if sys.version_info >= (3, 11):
+    from typing import Self, dataclass_transform
+else:
+    from typing_extensions import Self, dataclass_transform
 
 __all__ = ["REGISTRY", "Linear", "Primitive"]
 
