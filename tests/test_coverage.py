@@ -45,9 +45,9 @@ PROMISED = {
 FLAT = {
     "numpy": """
         floor ceil rint fix trunc floor_divide isnan isfinite isinf isclose allclose array_equal equal not_equal
-        less less_equal greater greater_equal logical_and logical_or logical_not logical_xor signbit argmax argmin argsort
-        argpartition nanargmax nanargmin nonzero flatnonzero argwhere count_nonzero searchsorted digitize any all
-        isreal iscomplex isin lexsort packbits unpackbits
+        less less_equal greater greater_equal logical_and logical_or logical_not logical_xor signbit argmax argmin
+        argsort argpartition nanargmax nanargmin nonzero flatnonzero argwhere count_nonzero searchsorted digitize any
+        all isreal iscomplex isin lexsort packbits unpackbits
     """
 }
 """Their derivative is zero."""

@@ -1169,7 +1169,8 @@ def array_of_traced_rows():
 @bad(
     e.ConcretizationTypeError,
     "np.mean: a traced value must stay in the program, or its derivative would be lost; got f64[] at "
-    "{here}. Build arrays of traced values with np.stack or autotrace.numpy.array in place of np.array.",
+    "{here}. Build arrays of traced values with np.stack or autotrace.numpy.array; pass a plain array beside a "
+    "traced one as autotrace.numpy.asarray(array).",
 )
 def mean_of_an_array_of_traced_scalars():
     grad(lambda x: np.array([x, 2.0]).mean())(1.0)  # here

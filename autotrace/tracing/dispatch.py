@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import TracerArrayConversionError, UnsupportedError
 from .aliases import fresh
-from .guards import STORING, here, storing
+from .guards import BESIDE, INDEXING, STORING, here, indexing, numpy_caller, storing
 from .protocols import FUNCTIONS, REFUSED, REFUSED_ATTRIBUTES, UFUNC_METHODS, UFUNCS, find, method
 from .tracer import Tracer
 
@@ -145,6 +145,10 @@ def _array(self: Tracer) -> Callable[..., NoReturn]:
             )
         elif storing():
             asked, cure = "buffer[index] = x", STORING
+        elif caller := numpy_caller():
+            asked, cure = caller, BESIDE
+        elif indexing():
+            asked, cure = "array[x]", INDEXING
         raise TracerArrayConversionError(
             f"{asked}: a traced array must stay in the program, or its derivative would be lost; "
             f"got {self.aval}{here()}. {cure}"

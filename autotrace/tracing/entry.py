@@ -59,9 +59,7 @@ def trace(
     """
     record = Trace(what, None if values is None else {}, snapshot, lasting)
     with opened(record):
-        tracers = [
-            record.input(aval, UNKNOWN if values is None else values[i]) for i, aval in enumerate(avals)
-        ]
+        tracers = [record.input(aval, UNKNOWN if values is None else values[i]) for i, aval in enumerate(avals)]
         try:
             result = function(tracers)
         except Exception as error:
@@ -71,10 +69,7 @@ def trace(
         leaves, out_tree = tree_flatten(result)
         try:
             outputs = tuple(
-                [
-                    x._var if type(x) is Tracer and x._trace is record else record.atom(as_operand(x))
-                    for x in leaves
-                ]
+                [x._var if type(x) is Tracer and x._trace is record else record.atom(as_operand(x)) for x in leaves]
             )
         except (TypeError, ValueError) as error:
             if isinstance(error, AutotraceError):
@@ -105,14 +100,22 @@ def _explain(error: Exception, what: str) -> None:
         ) from error
     if "only integers, slices" in str(error):
         notes = error.__dict__.setdefault("__notes__", [])
-        notes.append(
-            "autotrace: a NumPy array takes no traced index. Write autotrace.numpy.asarray(array)[index]."
-        )
-    if "dtype('O')" in str(error) or "which has no callable" in str(error):
+        notes.append("autotrace: a NumPy array takes no traced index. Write autotrace.numpy.asarray(array)[index].")
+    told = str(error)
+    untyped = "not supported for the input types" in told and not _raised_in_ours(error)
+    if untyped or "dtype('O')" in told or "which has no callable" in told:
         raise UnsupportedError(
             f"{what}: this NumPy function takes no array of objects, which np.array makes of traced scalars; got "
             f"NumPy's {str(error)!r}{raised_at(error)}. Build the array with np.stack or autotrace.numpy.array."
         ) from error
+
+
+def _raised_in_ours(error: Exception) -> bool:
+    """Tell whether ``error`` comes from a rule of ours, and so not from an array of objects that NumPy met alone."""
+    step: Any = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return step is not None and str(step.tb_frame.f_globals.get("__name__")).startswith("autotrace.")
 
 
 def _bad_output(result: Any, what: str) -> TypeError:
@@ -161,9 +164,7 @@ def _not_plain(x: Any) -> TypeError:
 
 
 def _not_numeric(x: Any) -> TypeError:
-    return TypeError(
-        f"operand: must be an array or a number; got {_kind_of(x)}{here()}. Convert it to numbers first."
-    )
+    return TypeError(f"operand: must be an array or a number; got {_kind_of(x)}{here()}. Convert it to numbers first.")
 
 
 def _kind_of(x: Any) -> str:

@@ -28,7 +28,19 @@ from .protocols import method
 from .trace import UNKNOWN, bind, peek
 from .tracer import Tracer
 
-__all__ = ["STORING", "Guard", "StopGradient", "here", "mask_value", "stop_gradient_leaf", "storing"]
+__all__ = [
+    "BESIDE",
+    "INDEXING",
+    "STORING",
+    "Guard",
+    "StopGradient",
+    "here",
+    "indexing",
+    "mask_value",
+    "numpy_caller",
+    "stop_gradient_leaf",
+    "storing",
+]
 
 _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
     "bool": bool,
@@ -51,11 +63,7 @@ class Guard(Primitive):
     def impl(self, x: Any) -> tuple[()]:
         value = _CONVERSIONS[self.kind](x)
         # NaN is the same as NaN here, and 0.0 is not the same as -0.0.
-        same = (
-            repr(value) == repr(self.expected)
-            if self.kind in ("float", "complex")
-            else value == self.expected
-        )
+        same = repr(value) == repr(self.expected) if self.kind in ("float", "complex") else value == self.expected
         if not same:
             raise GuardError(
                 f"guard: the program was traced where {self.kind}(x) is {self.expected}; got {value}. "
@@ -127,9 +135,7 @@ def _ask(x: Tracer, kind: str, error: type[ConcretizationTypeError], cure: str) 
 
 @method("__bool__")
 def _bool(x: Tracer) -> bool:
-    return bool(
-        _ask(x, "bool", TracerBoolConversionError, "Use np.where(condition, a, b), cond or while_loop.")
-    )
+    return bool(_ask(x, "bool", TracerBoolConversionError, "Use np.where(condition, a, b), cond or while_loop."))
 
 
 @method("__int__", "__trunc__")
@@ -185,16 +191,14 @@ def _refuse_array(x: Tracer, kind: str) -> NoReturn:
 
 
 def _refuse(x: Tracer, kind: str) -> NoReturn:
-    cure = (
-        f"Use NumPy in place of math (np.sin for math.sin), or {kind}(stop_gradient(x)) for a plain number."
-    )
+    cure = f"Use NumPy in place of math (np.sin for math.sin), or {kind}(stop_gradient(x)) for a plain number."
     asked = f"{kind}()"
     if storing():
         asked, cure = "buffer[index] = x", STORING
-    elif asked_by := _numpy_caller():
+    elif asked_by := numpy_caller():
         asked, cure = (
             asked_by,
-            "Build arrays of traced values with np.stack or autotrace.numpy.array in place of np.array.",
+            BESIDE,
         )
     raise ConcretizationTypeError(
         f"{asked}: a traced value must stay in the program, or its derivative would be lost; "
@@ -205,16 +209,38 @@ def _refuse(x: Tracer, kind: str) -> NoReturn:
 STORING = "Make the buffer with autotrace.numpy.zeros, or build the array with np.stack."
 
 
-def _numpy_caller() -> str:
-    """Name the function of NumPy that asks, as its mean does of an array of objects; empty where the user asks."""
-    frame = sys._getframe(1)
+def numpy_caller() -> str:
+    """Name the function of NumPy that the user called and that asks; empty where the user asks."""
+    frame: Any = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_OURS):
-        frame = frame.f_back  # type: ignore[assignment]
-    inside = frame is not None and frame.f_code.co_filename.startswith(_NUMPYS)
-    return f"np.{frame.f_code.co_name.lstrip('_')}" if inside else ""
+        frame = frame.f_back
+    name = ""
+    while frame is not None and frame.f_code.co_filename.startswith(_NUMPYS):
+        name, frame = frame.f_code.co_name.strip("_"), frame.f_back
+    return f"np.{_BRACKETS.get(name, name)}" if name else ""
 
+
+_BRACKETS = {"getitem": "r_, np.c_, np.mgrid"}
 
 _OURS, _NUMPYS = (os.path.dirname(file) + os.sep for file in (os.path.dirname(__file__), np.__file__))
+
+
+BESIDE = (
+    "Build arrays of traced values with np.stack or autotrace.numpy.array; pass a plain array beside a traced one as "
+    "autotrace.numpy.asarray(array)."
+)
+
+INDEXING = "Write autotrace.numpy.asarray(array)[x]."
+
+
+def indexing() -> bool:
+    """Tell whether the user's running line takes an element or a part by an index."""
+    source = user_source()
+    if source is None:
+        return False
+    code, at = source[0].co_code, source[1]
+    # From Python 3.14 on an index is one of the binary operations.
+    return opname[code[at]] == "BINARY_SUBSCR" or (opname[code[at]] == "BINARY_OP" and code[at + 1] == 26)
 
 
 def storing() -> bool:
@@ -225,9 +251,7 @@ def storing() -> bool:
 
 @method("__reduce_ex__")
 def _reduce(x: Tracer, protocol: int) -> NoReturn:
-    raise TypeError(
-        f"pickle: a traced value cannot be saved; got {x.aval}{here()}. Return it, and save the result."
-    )
+    raise TypeError(f"pickle: a traced value cannot be saved; got {x.aval}{here()}. Return it, and save the result.")
 
 
 @method("__hash__")
