@@ -190,6 +190,8 @@ def examples(test: doctest.DocTest) -> tuple[tuple[str, str], ...]:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_page(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a page may save files, and must not lean on ours
+    if path.name == "with-scipy.md":
+        pytest.importorskip("scipy", reason="SciPy is an optional partner: pip install 'autotrace-ad[interop]'")
     run_page(path)
 
 

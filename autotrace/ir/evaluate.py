@@ -56,7 +56,12 @@ def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
             env[outputs[0]] = result
         for var in frees.get(index, ()):
             env.pop(var, None)
-    return [v.value if type(v) is Literal else env[v] for v in jaxpr.outputs]
+    return [_scalar(v.value if type(v) is Literal else env[v]) for v in jaxpr.outputs]
+
+
+def _scalar(x: Any) -> Any:
+    """Return ``x``; of rank 0 as a NumPy scalar, as ufuncs return it."""
+    return x[()] if type(x) is np.ndarray and x.ndim == 0 else x
 
 
 def _fitting(x: Any, aval: ShapedArray, position: int) -> Any:
