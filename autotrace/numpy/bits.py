@@ -35,7 +35,7 @@ def packbits(a: Any, /, axis: Any = None, bitorder: str = "big") -> Array:
     bits = np.moveaxis(np.not_equal(x, 0).astype(np.uint8), axis, -1)
     bits = np.pad(bits, [(0, 0)] * (bits.ndim - 1) + [(0, -bits.shape[-1] % 8)])
     bytes_of = bits.reshape((*bits.shape[:-1], bits.shape[-1] // 8, 8))
-    packed = np.sum(np.left_shift(bytes_of, _weights(bitorder)), axis=-1, dtype=np.uint8)
+    packed: Any = np.sum(np.left_shift(bytes_of, _weights(bitorder)), axis=-1, dtype=np.uint8)
     return np.moveaxis(packed, -1, axis)
 
 
@@ -51,7 +51,7 @@ def unpackbits(a: Any, /, axis: Any = None, count: Any = None, bitorder: str = "
     x = np.reshape(x, (x.size,)) if axis is None or not x.ndim else x
     axis = normalize_axis_index(0 if axis is None else axis, x.ndim)
     rows = np.moveaxis(x, axis, -1)[..., None]
-    bits = np.bitwise_and(np.right_shift(rows, _weights(bitorder)), np.uint8(1))
+    bits: Any = np.bitwise_and(np.right_shift(rows, _weights(bitorder)), np.uint8(1))
     length = 8 * x.shape[axis]
     bits = bits.reshape((*bits.shape[:-2], length))
     wanted = length if count is None else int(count) if count >= 0 else length + int(count)

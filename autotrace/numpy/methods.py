@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 
 from ..errors import UnsupportedError
-from ..tracing import Tracer, here, method
+from ..tracing import here, method
 from .arguments import Array
 
 __all__: list[str] = []
 
 
 @method("clip")
-def clip(x: Tracer, min: Any = None, max: Any = None, out: None = None, **kwargs: Any) -> Array:
+def clip(x: Array, min: Any = None, max: Any = None, out: None = None, **kwargs: Any) -> Array:
     """The values brought between ``min`` and ``max``: ``np.clip``."""
     return np.clip(x, min, max, **kwargs)
 
 
 @method("view")
-def view(x: Tracer, dtype: Any = None, type: Any = None) -> Array:
+def view(x: Array, dtype: Any = None, type: Any = None) -> Array:
     """Return a view of the whole array.
 
     Raises ``UnsupportedError`` for another dtype or type, which would read the bytes in another way.

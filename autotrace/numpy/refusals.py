@@ -22,8 +22,12 @@ REFUSED.update({getattr(np, name): cure for name, cure in _FUNCTIONS.items()})
 
 _ATTRIBUTES: dict[str, str] = {
     **dict.fromkeys(("base", "ctypes", "data", "flags", "setflags", "strides"), _LAYOUT),
-    **dict.fromkeys(("dump", "dumps", "tobytes", "tofile"), _SAVE),
+    **dict.fromkeys(("dump", "dumps", "tobytes", "tofile", "tostring"), _SAVE),
     **dict.fromkeys(("byteswap", "getfield", "setfield"), _BYTES),
+    # NumPy 2 has taken these away, and says so where they are still found.
+    "itemset": "Assign instead: x[index] = value.",
+    "newbyteorder": "Use x.astype(dtype).",
+    "ptp": "Use np.ptp(x).",
     "resize": "Assign instead: x = np.resize(x, shape).",
 }
 

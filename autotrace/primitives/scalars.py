@@ -56,7 +56,7 @@ def _python(dtype: np.dtype[Any]) -> ShapedArray:
 
 
 @method("item")
-def item(x: Tracer, *args: Any) -> Tracer:
+def item(x: Array, *args: Any) -> Array:
     """Return the element at a flat index, or at one index for each axis; the only element by default.
 
     Raises ``ValueError`` where there are several and no index is given, ``IndexError`` out of bounds.
@@ -82,12 +82,12 @@ def _number(x: Array) -> Any:
 
 
 @method("tolist")
-def tolist(x: Tracer) -> Any:
+def tolist(x: Array) -> Any:
     """Return the elements as nested lists, one level for each axis; of rank 0 the element."""
     return _number(x) if x.ndim == 0 else [row.tolist() for row in x]
 
 
 @method("__contains__")
-def _contains(x: Tracer, value: Any) -> bool:
+def _contains(x: Array, value: Any) -> bool:
     """Whether any element equals ``value``; the program records the answer."""
     return bool(np.any(np.equal(x, value)))
