@@ -51,10 +51,9 @@ class Transformed:
         )
 
     def __repr__(self) -> str:
-        if isinstance(self._fun, Transformed):
-            name = repr(self._fun)
-        else:  # ufuncs have had a qualified name since NumPy 2.2
-            name = getattr(self._fun, "__qualname__", None) or getattr(self._fun, "__name__", repr(self._fun))
+        name: Any = repr(self._fun)
+        if not isinstance(self._fun, Transformed):  # ufuncs have had a qualified name since NumPy 2.2
+            name = getattr(self._fun, "__qualname__", None) or getattr(self._fun, "__name__", name)
         shown = "".join(f", {k}={v!r}" for k, v in self._options.items() if v != _default(self._transform, k))
         return f"{self._transform.__name__}({name}{shown})"
 
