@@ -92,6 +92,9 @@ SINCE_1_17 = {
 }
 """Those that some older SciPy does not let compute with the namespace of its argument."""
 
+NUMPY_2_0 = not hasattr(np, "unstack")
+"""Its functions, of which our namespace is made, do not keep to the standard in full."""
+
 OLDER = tuple(int(part) for part in scipy.__version__.split(".")[:2]) < (1, 17)
 
 PROGRAM = """
@@ -139,6 +142,8 @@ def test_functions_of_scipy_differentiate_unchanged(found, name):
     if isinstance(found[name], str) and OLDER and name in SINCE_1_17:
         assert found[name].split(":")[0] in ("TracerArrayConversionError", "TypeError"), found[name]
         pytest.skip(f"SciPy {scipy.__version__} does not keep to the namespace of its argument here")
+    if NUMPY_2_0 and name == "stats.circvar":
+        pytest.skip("np.clip has taken the names of the standard since NumPy 2.1")
     assert isinstance(found[name], list), found[name]
     slope, expected = found[name]
     assert slope == pytest.approx(expected, rel=1e-5, abs=1e-7)
@@ -173,8 +178,8 @@ def test_there_is_one_device():
 
 
 def test_inspection():
-    info = anp.__array_namespace_info__()
-    assert info.default_device() == "cpu"
+    if not NUMPY_2_0:
+        assert anp.__array_namespace_info__().default_device() == "cpu"
     assert anp.isdtype(traced(lambda x: x.dtype), "real floating")
     assert traced(lambda x: anp.result_type(x, np.float32)) == np.float64
     assert traced(lambda x: anp.finfo(x.dtype).bits) == 64
@@ -203,8 +208,7 @@ NAMES = [
 
 def test_the_namespace_has_the_names_of_the_standard():
     missing = [name for name in NAMES if not hasattr(anp, name)]
-    since_2_1 = {"unstack", "cumulative_prod", "cumulative_sum"} if not hasattr(np, "unstack") else set()
-    assert set(missing) <= since_2_1
+    assert set(missing) <= ({"unstack", "cumulative_prod", "cumulative_sum"} if NUMPY_2_0 else set())
 
 
 def test_generic_code_differentiates():
