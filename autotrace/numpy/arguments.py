@@ -18,7 +18,8 @@ def array(x: Any) -> Array:
     x = as_operand(x)
     if type(x) is Tracer and x.aval.weak_type:
         # np.asarray of a Python number is a float64, which no longer gives way to other dtypes.
-        return np.positive(x)  # type: ignore[call-overload]
+        positive: Any = np.positive
+        return positive(x)
     return x if hasattr(x, "dtype") else np.asarray(x)
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..ir import Primitive, ShapedArray
-from ..tracing import Tracer, as_operand, bind, implements, method
+from ..tracing import as_operand, bind, implements, method
 from .families import Array, Elementwise, Predicate, Unary, elementwise
 from .promotion import apply_elementwise, convert
 
@@ -177,10 +177,10 @@ def round(a: Any, decimals: Any = 0) -> Array:
 
 
 @method("__round__")
-def _python_round(x: Tracer, ndigits: Any = None) -> Any:
+def _python_round(x: Any, ndigits: Any = None) -> Any:
     """Answer ``round(x)`` with an integer, which is guarded, and ``round(x, n)`` with a traced number."""
     if ndigits is None:
-        return int(np.rint(x))  # type: ignore[call-overload]
+        return int(np.rint(x))
     if x.aval.weak_type and x.aval.inexact:
         return apply_elementwise(Round(ndigits.__index__()), (x,), keep_weak=True)
     return round(x, ndigits)

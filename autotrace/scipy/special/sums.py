@@ -63,7 +63,8 @@ def logsumexp(
         zero = b == 0
         a, b = np.where(zero, np.full((), -np.inf, a.dtype)[()], a), b
     if a.size == 0 and a.ndim and _empty(a, axis):
-        shape = np.sum(np.empty(a.shape), axis=axis, keepdims=keepdims).shape
+        like: Any = np.empty(a.shape)
+        shape = like.sum(axis=axis, keepdims=keepdims).shape
         empty = np.full(shape, -np.inf, a.dtype)[()]
         return (empty.real, np.zeros(shape, a.dtype)[()]) if return_sign else empty
     shift = _shift(a, axis)
