@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..primitives.promotion import broadcast_to
 from ..primitives.warn import warn_where
-from ..tracing import implements, method, peek, stop_gradient_leaf
+from ..tracing import as_operand, implements, method, peek, stop_gradient_leaf
 from .arguments import Array, array
 from .quantiles import spread_weights
 
@@ -54,11 +54,18 @@ def _over(total: Array, count: Any) -> Array:
     return np.where(none, stop_gradient_leaf(total) / count, some)
 
 
+_WIDE = (np.dtype(np.float64), np.dtype(np.float32), np.dtype(np.complex128), np.dtype(np.complex64))
+
+
 @implements(np.mean)
 def mean(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: Any = False, *, where: Any = True
 ) -> Array:
     """The arithmetic mean along ``axis`` of the elements for which ``where`` holds; NaN of none."""
+    if axis is None and dtype is None and keepdims is False and where is True and out is None:
+        a = as_operand(a)
+        if a.ndim and a.size and a.dtype in _WIDE:  # nearly every call: nothing to count, nothing to convert
+            return np.sum(a) / float(a.size)
     a, where = array(a), _mask(where)
     total = np.sum(a, axis=axis, dtype=_accumulator(dtype, a.dtype), keepdims=keepdims, where=where)
     count = _count(a, axis, where, keepdims)

@@ -231,6 +231,7 @@ _SIMPLE = {
     (2, 2): Einsum("ab,bc->ac"),
 }
 """Matrix products of vectors and matrices, by rank."""
+_PLAIN = (Tracer, np.ndarray)
 
 
 def _pair(x: Any, y: Any) -> tuple[Array, Array]:
@@ -251,7 +252,7 @@ def matmul(x1: Any, x2: Any, /) -> Array:
 
     Raises ``ValueError`` for scalars and for inner lengths that differ.
     """
-    if type(x1) is Tracer and type(x2) in (Tracer, np.ndarray) and x1.dtype is x2.dtype:
+    if type(x1) in _PLAIN and type(x2) in _PLAIN and x1.dtype is x2.dtype:
         simple = _SIMPLE.get((x1.ndim, x2.ndim))
         if simple is not None and x1.shape[-1] == x2.shape[0]:
             return bind(simple, x1, x2)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..ir import Atom, Literal, Primitive, ShapedArray, is_inexact
-from ..tracing import SCALAR_AVALS, Trace, Tracer, as_operand, bind, here, innermost, leaf_aval
+from ..tracing import SCALAR_AVALS, Trace, Tracer, as_operand, bind, here, innermost
 
 __all__ = [
     "Broadcast",
@@ -110,8 +110,8 @@ def unbroadcast(x: Array, shape: tuple[int, ...]) -> Array:
 class _Plan(NamedTuple):
     """How operands of given avals become operands of one equation."""
 
-    steps: tuple[tuple[np.dtype[Any] | None, tuple[int, ...] | None], ...] | None
-    """For each operand the dtype and the shape to bring it to; None if all fit as they are."""
+    steps: tuple[tuple[np.dtype[Any] | None, Broadcast | None], ...] | None
+    """For each operand the dtype to bring it to and how to stretch it; None if all fit as they are."""
     out: ShapedArray
     fits: bool
     """No step but the conversion of Python floats to float64."""
@@ -121,10 +121,13 @@ _plans: dict[tuple[Any, ...], _Plan] = {}
 _PLAN_LIMIT = 100_000
 
 
-def apply_elementwise(primitive: Any, args: tuple[Any, ...], keep_weak: bool = False) -> Array:
+def apply_elementwise(
+    primitive: Any, args: tuple[Any, ...], keep_weak: bool = False, fits: dict[Any, ShapedArray] | None = None
+) -> Array:
     """Apply an elementwise primitive to any operands that NumPy's function would take.
 
     Python's own operators keep weak typing (``2.0 * 3.0`` adapts), NumPy's functions end it: ``keep_weak``.
+    ``fits`` is told of avals that fit as they are, and what comes out.
     """
     trace = innermost(args)
     if trace is None:
@@ -144,6 +147,8 @@ def apply_elementwise(primitive: Any, args: tuple[Any, ...], keep_weak: bool = F
     plan = _plans.get(key)
     if plan is None:
         plan = _make_plan(key)
+    if fits is not None and plan.fits and (keep_weak or not plan.out.weak_type):
+        fits[key[1] if len(key) == 2 else key[1:]] = plan.out
     if plan.steps is not None:
         atoms = tuple([_fit(trace, atom, *step) for atom, step in zip(atoms, plan.steps, strict=True)])
     result = trace.append(primitive, atoms, plan.out)
@@ -167,13 +172,7 @@ def quick_function(primitive: Any, arity: int, keep_weak: bool = False) -> Calla
     fits: dict[Any, ShapedArray] = {}
 
     def general(*args: Any) -> Array:
-        result = apply_elementwise(primitive, args, keep_weak)
-        if all(type(x) in (Tracer, float, np.ndarray) for x in args):
-            avals = tuple([leaf_aval(x) for x in args])
-            plan = _plans.get((primitive, *avals))
-            if plan is not None and plan.fits and (keep_weak or not plan.out.weak_type):
-                fits[avals if arity == 2 else avals[0]] = plan.out
-        return result
+        return apply_elementwise(primitive, args, keep_weak, fits)
 
     def unary(x: Any) -> Array:
         if type(x) is Tracer:
@@ -229,7 +228,7 @@ def _make_plan(key: tuple[Any, ...]) -> _Plan:
     steps = tuple(
         (
             target.dtype if target.dtype != aval.dtype or aval.weak_type else None,
-            target.shape if target.shape != aval.shape else None,
+            Broadcast(target.shape) if target.shape != aval.shape else None,
         )
         for aval, target in zip(avals, targets, strict=True)
     )
@@ -250,7 +249,7 @@ def _make_plan(key: tuple[Any, ...]) -> _Plan:
     return plan
 
 
-def _fit(trace: Trace, atom: Atom, dtype: np.dtype[Any] | None, shape: tuple[int, ...] | None) -> Atom:
+def _fit(trace: Trace, atom: Atom, dtype: np.dtype[Any] | None, stretch: Broadcast | None) -> Atom:
     """Bring one operand to the dtype and shape that its equation needs; literals are converted at once."""
     if dtype is not None:
         if type(atom) is Literal:
@@ -259,6 +258,6 @@ def _fit(trace: Trace, atom: Atom, dtype: np.dtype[Any] | None, shape: tuple[int
             return Literal(np.asarray(atom.value, dtype)[()], ShapedArray((), dtype))
         if dtype != atom.aval.dtype:
             atom = trace.record(Convert(dtype), (atom,))._var
-    if shape is not None:
-        atom = trace.record(Broadcast(shape), (atom,))._var
+    if stretch is not None:
+        atom = trace.record(stretch, (atom,))._var
     return atom
