@@ -33,6 +33,7 @@ test: $(VENV)/installed-test ## Run the tests, the examples and the docs among t
 
 lint: $(VENV)/installed-dev ## Look for mistakes and untidiness with ruff
 	$(BIN)/ruff check autotrace examples tests
+	$(BIN)/ruff format --check autotrace examples tests
 
 types: $(VENV)/installed-dev ## Check the types with mypy
 	$(BIN)/mypy

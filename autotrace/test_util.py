@@ -154,9 +154,7 @@ def numerical_jvp(
     h = _EPS[_width(primals)] if eps is None else eps
 
     def at(step: float) -> Any:
-        return f(
-            *[tree_map(lambda x, t: _moved(x, t, step), x, t) for x, t in zip(primals, tangents, strict=True)]
-        )
+        return f(*[tree_map(lambda x, t: _moved(x, t, step), x, t) for x, t in zip(primals, tangents, strict=True)])
 
     def slope(a: Any, b: Any, c: Any, d: Any) -> Any:
         a, b, c, d = (np.asarray(v) for v in (a, b, c, d))

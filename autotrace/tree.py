@@ -230,9 +230,7 @@ _HEREDITARY: dict[type, _Node] = {}  # classes whose subclasses are the same kin
 
 def _register(name: str, cls: Class, node: _Node, *, hereditary: bool = False) -> Class:
     if not isinstance(cls, type):
-        raise TypeError(
-            f"{name}: what is registered must be a class; got {cls!r}. Pass the class, not an instance."
-        )
+        raise TypeError(f"{name}: what is registered must be a class; got {cls!r}. Pass the class, not an instance.")
     if cls in _REGISTERED:
         raise ValueError(
             f"{name}: a class may be registered as a pytree once; got {cls.__name__} again. "
@@ -324,9 +322,7 @@ def register_dataclass(
             "Name every field in one of them."
         )
     named = sorted((*data_fields, *meta_fields))
-    fields = (
-        sorted(field.name for field in dataclasses.fields(nodetype)) if is_dataclass else sorted({*named})
-    )
+    fields = sorted(field.name for field in dataclasses.fields(nodetype)) if is_dataclass else sorted({*named})
     if named != fields:
         raise ValueError(
             f"register_dataclass: data_fields and meta_fields must name each field of {nodetype.__name__} "
@@ -392,9 +388,7 @@ class PyTreeDef:
 
     __slots__ = ("_aux", "_children", "_flat", "_hash", "_node", "_num_leaves")
 
-    def __init__(
-        self, node: _Node, aux: Any, children: tuple[PyTreeDef, ...], num_leaves: int, flat: bool
-    ) -> None:
+    def __init__(self, node: _Node, aux: Any, children: tuple[PyTreeDef, ...], num_leaves: int, flat: bool) -> None:
         self._node = node
         self._aux = aux
         self._children = children
@@ -469,9 +463,7 @@ class PyTreeDef:
         return f"PyTreeDef({self._show()})"
 
     def _show(self, depth: int = -1) -> str:
-        return self._node.show(
-            self._aux, [child._show(depth - 1) if depth else "*" for child in self._children]
-        )
+        return self._node.show(self._aux, [child._show(depth - 1) if depth else "*" for child in self._children])
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return "_LEAF" if self is _LEAF else (_restore, (self._node.cls, self._aux, self._children))
@@ -520,11 +512,7 @@ def _flatten(tree: Any, is_leaf: IsLeaf, leaves: list[Any]) -> PyTreeDef:
     else:  # most containers hold nothing but leaves
         leaves.extend(children)
         count = len(children)
-        return (
-            _flat_structure(node, count)
-            if aux is None
-            else PyTreeDef(node, aux, (_LEAF,) * count, count, True)
-        )
+        return _flat_structure(node, count) if aux is None else PyTreeDef(node, aux, (_LEAF,) * count, count, True)
     before = len(leaves)
     structures = []
     for child in children:
@@ -629,9 +617,7 @@ def tree_reduce(
     return functools.reduce(function, leaves)
 
 
-def tree_transpose(
-    outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any
-) -> Any:
+def tree_transpose(outer_treedef: PyTreeDef, inner_treedef: PyTreeDef | None, pytree_to_transpose: Any) -> Any:
     """Turn an outer tree of inner trees into an inner tree of outer trees.
 
     If `inner_treedef` is None it is the structure of the first inner tree.
@@ -730,9 +716,7 @@ class _Blame(NamedTuple):
     cure: str
 
 
-_FLATTEN_UP_TO = _Blame(
-    "PyTreeDef.flatten_up_to", "the tree", "Pass a tree that has the structure as a prefix."
-)
+_FLATTEN_UP_TO = _Blame("PyTreeDef.flatten_up_to", "the tree", "Pass a tree that has the structure as a prefix.")
 _BROADCAST_PREFIX = _Blame(
     "broadcast_prefix",
     "the full tree",
@@ -740,9 +724,7 @@ _BROADCAST_PREFIX = _Blame(
 )
 _TREE_BROADCAST = _BROADCAST_PREFIX._replace(name="tree_broadcast")
 _TRANSPOSE_OUTER = _Blame("tree_transpose", "the outer tree", "Give it the structure outer_treedef.")
-_TRANSPOSE_INNER = _Blame(
-    "tree_transpose", "each inner tree", "Give all of them the structure inner_treedef."
-)
+_TRANSPOSE_INNER = _Blame("tree_transpose", "each inner tree", "Give all of them the structure inner_treedef.")
 
 _Trail = tuple[Any, PyTreeDef, int] | None  # where we are: the trail above, the structure there, which child
 
@@ -841,9 +823,7 @@ class Partial(functools.partial[Any]):
 
 
 def _known_nodes() -> Iterator[_Node]:
-    yield _Node(
-        type(None), lambda tree: ((), None), lambda *_: None, _sequence_keys, lambda aux, parts: "None"
-    )
+    yield _Node(type(None), lambda tree: ((), None), lambda *_: None, _sequence_keys, lambda aux, parts: "None")
     yield _Node(tuple, lambda tree: (tree, None), lambda aux, xs: tuple(xs), _sequence_keys, _show_tuple)
     yield _Node(list, lambda tree: (tree, None), lambda aux, xs: list(xs), _sequence_keys, _show_list)
     yield _Node(dict, _flatten_dict, lambda keys, xs: dict(zip(keys, xs)), _dict_keys, _show_dict)

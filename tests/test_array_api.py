@@ -13,9 +13,7 @@ import pytest
 import autotrace.numpy as anp
 from autotrace import grad, make_jaxpr
 
-scipy = pytest.importorskip(
-    "scipy", reason="SciPy is an optional partner: pip install 'autotrace-ad[interop]'"
-)
+scipy = pytest.importorskip("scipy", reason="SciPy is an optional partner: pip install 'autotrace-ad[interop]'")
 
 FUNCTIONS = {
     "optimize.rosen": "scipy.optimize.rosen(x)",
@@ -162,9 +160,7 @@ def traced(function):
 def test_the_namespace_of_a_traced_array():
     assert traced(lambda x: x.__array_namespace__()) is anp
     assert traced(lambda x: x.__array_namespace__(api_version="2023.12")) is anp
-    with pytest.raises(
-        ValueError, match=r"^__array_namespace__: api_version must be one of .*; got '1999.1' at "
-    ):
+    with pytest.raises(ValueError, match=r"^__array_namespace__: api_version must be one of .*; got '1999.1' at "):
         traced(lambda x: x.__array_namespace__(api_version="1999.1"))
 
 

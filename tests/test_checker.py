@@ -338,9 +338,7 @@ def test_check_grads_accepts_what_is_right() -> None:
     check_grads(lambda x, n: x**3 * n, (normal(3), 2), order=2)
     check_grads(lambda z: np.exp(z) * np.conj(z), (normal(2) + 1j * normal(2),), order=2)
     check_grads(np.sin, (normal(3).astype(np.float32),), order=1)
-    check_grads(
-        lambda tree: tree["w"] * tree["b"] ** 2, ({"w": normal(2), "b": 1.5},), order=2, modes=["rev"]
-    )
+    check_grads(lambda tree: tree["w"] * tree["b"] ** 2, ({"w": normal(2), "b": 1.5},), order=2, modes=["rev"])
 
 
 @pytest.mark.parametrize("mode", ["fwd", "rev"])

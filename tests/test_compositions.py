@@ -255,16 +255,12 @@ def test_word(f: Function, x: Any, word: tuple[str, ...], monkeypatch: pytest.Mo
         np.testing.assert_allclose(spelled(x), got, rtol=1e-12, atol=1e-12)
     expected = LETTERS[word[0]][1](spell(word[1:], f, x), direction_of(word, x))(x)
     # Differences of a function that has single-precision arguments are no better than their steps.
-    np.testing.assert_allclose(
-        got, expected, rtol=2e-3 if f in SINGLE else 1e-7, atol=2e-3 if f in SINGLE else 1e-7
-    )
+    np.testing.assert_allclose(got, expected, rtol=2e-3 if f in SINGLE else 1e-7, atol=2e-3 if f in SINGLE else 1e-7)
     jaxpr = make_jaxpr(spelled)(x)
     check_jaxpr(jaxpr)
     for same in (jaxpr, simplify(jaxpr)):
         check_jaxpr(same)
-        np.testing.assert_allclose(
-            eval_jaxpr(same, *map(np.asarray, tree_leaves(x)))[0], got, rtol=1e-12, atol=1e-12
-        )
+        np.testing.assert_allclose(eval_jaxpr(same, *map(np.asarray, tree_leaves(x)))[0], got, rtol=1e-12, atol=1e-12)
 
 
 # -- closed forms --------------------------------------------------------------------------------------
@@ -336,19 +332,13 @@ def test_vmap_of_vmap_in_every_pair_of_axes() -> None:
 
 def test_vmap_maps_arrays_and_their_indices() -> None:
     x, i = np.arange(12.0).reshape(3, 4), np.array([[0, 1], [3, 3], [2, -1]])
-    np.testing.assert_array_equal(
-        vmap(lambda row, at: row[at])(x, i), [row[at] for row, at in zip(x, i, strict=True)]
-    )
+    np.testing.assert_array_equal(vmap(lambda row, at: row[at])(x, i), [row[at] for row, at in zip(x, i, strict=True)])
     np.testing.assert_array_equal(
         vmap(lambda row, at: row[at])(x, i[:, 0]), [row[at] for row, at in zip(x, i[:, 0], strict=True)]
     )
-    np.testing.assert_array_equal(
-        vmap(lambda at: vmap(lambda row: row[at])(x))(i), np.stack([x[:, at] for at in i])
-    )
+    np.testing.assert_array_equal(vmap(lambda at: vmap(lambda row: row[at])(x))(i), np.stack([x[:, at] for at in i]))
     slopes = vmap(grad(lambda row, at: np.sum(row[at] ** 2)))(x, i)
-    expected = np.stack(
-        [grad(lambda row, at=at: np.sum(row[at] ** 2))(row) for row, at in zip(x, i, strict=True)]
-    )
+    expected = np.stack([grad(lambda row, at=at: np.sum(row[at] ** 2))(row) for row, at in zip(x, i, strict=True)])
     np.testing.assert_array_equal(slopes, expected)
 
 
@@ -369,9 +359,7 @@ def test_per_example_gradients() -> None:
         return np.sum((np.tanh(w @ x) - y) ** 2)
 
     got = vmap(grad(loss), in_axes=(None, 0, 0))(w, xs, ys)
-    np.testing.assert_allclose(
-        got, np.stack([grad(loss)(w, x, y) for x, y in zip(xs, ys, strict=True)]), rtol=1e-12
-    )
+    np.testing.assert_allclose(got, np.stack([grad(loss)(w, x, y) for x, y in zip(xs, ys, strict=True)]), rtol=1e-12)
     total = grad(lambda w: np.sum(vmap(loss, in_axes=(None, 0, 0))(w, xs, ys)))(w)
     np.testing.assert_allclose(total, got.sum(axis=0), rtol=1e-12)
 

@@ -43,9 +43,7 @@ def test_many_threads_trace_at_once():
             g = grad(lambda x, k=k: np.sum(np.sin(k * x) * x))(x)
             out.append(np.allclose(g, np.sin(k * x) + k * x * np.cos(k * x), rtol=1e-12))
             out.append(
-                np.isclose(
-                    grad(grad(lambda x, k=k: np.exp(k * x) if x > 0 else x))(0.3), k * k * np.exp(0.3 * k)
-                )
+                np.isclose(grad(grad(lambda x, k=k: np.exp(k * x) if x > 0 else x))(0.3), k * k * np.exp(0.3 * k))
             )
             out.append(np.allclose(vmap(grad(lambda x, k=k: x**3 * k))(x), 3 * k * x * x))
             out.append(np.allclose(hessian(lambda x, k=k: k * np.sum(x * x))(x), 2 * k * np.eye(len(x))))
@@ -70,9 +68,7 @@ def test_one_pullback_called_by_many_threads():
 
     def work(i):
         ct = np.full(50, float(i))
-        return all(
-            np.allclose(pullback(ct)[0], i * slope) and np.allclose(f_jvp(ct), i * slope) for _ in range(20)
-        )
+        return all(np.allclose(pullback(ct)[0], i * slope) and np.allclose(f_jvp(ct), i * slope) for _ in range(20))
 
     assert all(_together(8, work))
 

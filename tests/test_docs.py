@@ -199,9 +199,7 @@ def test_page(path, tmp_path, monkeypatch):
 def test_docstrings(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     if name.startswith("autotrace.scipy"):
-        pytest.importorskip(
-            "scipy", reason="SciPy is an optional partner: pip install 'autotrace-ad[interop]'"
-        )
+        pytest.importorskip("scipy", reason="SciPy is an optional partner: pip install 'autotrace-ad[interop]'")
     report = io.StringIO()
     runner = doctest.DocTestRunner(optionflags=FLAGS)
     for test in docstring_tests(importlib.import_module(name)):

@@ -68,9 +68,7 @@ def _marked(function, mark):
 def test_message(function, error, message):
     with pytest.raises(error) as caught:
         function()
-    expected = message.replace("{here}", _marked(function, "here")).replace(
-        "{born}", _marked(function, "born")
-    )
+    expected = message.replace("{here}", _marked(function, "here")).replace("{born}", _marked(function, "born"))
     assert str(caught.value) == expected
     assert type(caught.value) is error
 
@@ -568,8 +566,7 @@ def string_to_eval_shape():
 
 @bad(
     TypeError,
-    "grad: with holomorphic=True arguments must be complex; got f64[]. Pass complex arguments, or drop "
-    "holomorphic.",
+    "grad: with holomorphic=True arguments must be complex; got f64[]. Pass complex arguments, or drop holomorphic.",
 )
 def holomorphic_of_a_real_argument():
     grad(lambda z: z * z, holomorphic=True)(1.0)
@@ -659,8 +656,7 @@ def jvp_tangent_of_another_tree():
 
 @bad(
     ValueError,
-    "jvp: a tangent must have the shape of its value, f64[3]; got shape (2,). Broadcast it with "
-    "np.broadcast_to.",
+    "jvp: a tangent must have the shape of its value, f64[3]; got shape (2,). Broadcast it with np.broadcast_to.",
 )
 def jvp_tangent_of_another_shape():
     jvp(np.sin, (np.ones(3),), (np.ones(2),))
@@ -705,8 +701,7 @@ def pullback_of_another_tree():
 
 @bad(
     ValueError,
-    "vjp: a cotangent must have the shape of its value, f64[3]; got shape (3, 1). Broadcast it with "
-    "np.broadcast_to.",
+    "vjp: a cotangent must have the shape of its value, f64[3]; got shape (3, 1). Broadcast it with np.broadcast_to.",
 )
 def pullback_of_another_shape():
     vjp(np.sin, np.ones(3))[1](np.ones((3, 1)))
@@ -728,8 +723,7 @@ def linear_map_of_another_tree():
 
 @bad(
     ValueError,
-    "linearize: a tangent must have the shape of its value, f64[2]; got shape (3,). Broadcast it with "
-    "np.broadcast_to.",
+    "linearize: a tangent must have the shape of its value, f64[2]; got shape (3,). Broadcast it with np.broadcast_to.",
 )
 def linear_map_of_another_shape():
     linearize(np.sin, np.ones(2))[1](np.ones(3))
@@ -737,8 +731,7 @@ def linear_map_of_another_shape():
 
 @bad(
     TypeError,
-    "linear_transpose: arguments must be of floating-point or complex dtype; got i64[]. Close over the "
-    "others.",
+    "linear_transpose: arguments must be of floating-point or complex dtype; got i64[]. Close over the others.",
 )
 def linear_transpose_of_integers():
     linear_transpose(lambda x: x * 2, 3)
@@ -1006,8 +999,7 @@ def vmap_axis_size_negative():
 
 @bad(
     ValueError,
-    "vmap: out_axes must name an axis of the batched output; got 1 for one of rank 1. Give an integer from "
-    "-1 to 0.",
+    "vmap: out_axes must name an axis of the batched output; got 1 for one of rank 1. Give an integer from -1 to 0.",
 )
 def vmap_out_axes_out_of_range():
     vmap(lambda x: x, out_axes=1)(np.ones(3))
@@ -1608,8 +1600,7 @@ def concatenate_mismatch():
 
 @bad(
     ValueError,
-    "select: operands could not be broadcast together with shapes (3,) (3,) (4,) at {here}. Reshape one of "
-    "them.",
+    "select: operands could not be broadcast together with shapes (3,) (3,) (4,) at {here}. Reshape one of them.",
 )
 def where_mismatch():
     grad(lambda x: np.where(x > 0, x, np.ones(4)).sum())(np.ones(3))  # here
@@ -1632,8 +1623,7 @@ def too_many_indices():
 
 @bad(
     IndexError,
-    "arrays used as indices must be of integer (or boolean) type; got float64 at {here}. Convert them: "
-    "i.astype(int).",
+    "arrays used as indices must be of integer (or boolean) type; got float64 at {here}. Convert them: i.astype(int).",
 )
 def float_index():
     grad(lambda x: x[1.5])(np.ones(3))  # here
@@ -1656,8 +1646,7 @@ def operands_of_no_common_dtype():
 
 @bad(
     TypeError,
-    "operand: must be an array or a number; got an array of dtype <U3 at {here}. Convert it to numbers "
-    "first.",
+    "operand: must be an array or a number; got an array of dtype <U3 at {here}. Convert it to numbers first.",
 )
 def string_operand():
     grad(lambda x: x + "abc")(1.0)  # here
@@ -1943,8 +1932,7 @@ def _f64(*shape):
 
 @bad(
     e.JaxprTypeError,
-    "check_jaxpr: a variable must be bound before its use; sin reads one of f64[]. Repair the transform "
-    "that wrote it.",
+    "check_jaxpr: a variable must be bound before its use; sin reads one of f64[]. Repair the transform that wrote it.",
 )
 def check_variable_before_its_use():
     x, y = Var(_f64()), Var(_f64())
@@ -1953,8 +1941,7 @@ def check_variable_before_its_use():
 
 @bad(
     e.JaxprTypeError,
-    "check_jaxpr: a variable must be bound once; sin binds one of f64[] again. Repair the transform that "
-    "wrote it.",
+    "check_jaxpr: a variable must be bound once; sin binds one of f64[] again. Repair the transform that wrote it.",
 )
 def check_variable_bound_twice():
     x = Var(_f64())

@@ -51,9 +51,7 @@ X = np.array([0.5, -1.0, 2.0])
 
 PROGRAMS = {
     "function": lambda: make_jaxpr(f)(0.5, 2.0),
-    "types": lambda: make_jaxpr(lambda x, n, z: (x * 2, n + 1, z * x, x > n))(
-        np.ones(2, np.float32), np.int8(3), 2j
-    ),
+    "types": lambda: make_jaxpr(lambda x, n, z: (x * 2, n + 1, z * x, x > n))(np.ones(2, np.float32), np.int8(3), 2j),
     "grad": lambda: make_jaxpr(grad(f))(0.5, 2.0),
     "grad_of_both": lambda: make_jaxpr(grad(f, argnums=(0, 1)))(0.5, 2.0),
     "value_and_grad_of_an_array": lambda: make_jaxpr(value_and_grad(relu_sum))(X),
@@ -64,16 +62,12 @@ PROGRAMS = {
         np.ones((4, 3)), np.ones((2, 3))
     ),
     "vmap_of_grad": lambda: make_jaxpr(vmap(grad(relu_sum)))(np.ones((4, 3))),
-    "jacobian": lambda: make_jaxpr(jacfwd(lambda x: np.stack([x[0] * x[1], x[0] + x[1]])))(
-        np.array([1.0, 2.0])
-    ),
+    "jacobian": lambda: make_jaxpr(jacfwd(lambda x: np.stack([x[0] * x[1], x[0] + x[1]])))(np.array([1.0, 2.0])),
     "guards": lambda: make_jaxpr(newton)(2.0),
     "guards_of_the_gradient": lambda: make_jaxpr(grad(lambda x, n: x**n if n > 2 else x))(2.0, 3),
     "constants": lambda: make_jaxpr(lambda x: np.dot(x, TABLE) + np.dot(x, TABLE))(X),
     "constants_simplified": lambda: simplify(make_jaxpr(lambda x: np.dot(x, TABLE) + np.dot(x, TABLE))(X)),
-    "broadcast_and_indices": lambda: make_jaxpr(
-        grad(lambda x: np.sum((x[:, None] * TABLE)[np.array([0, 0, 2])]))
-    )(X),
+    "broadcast_and_indices": lambda: make_jaxpr(grad(lambda x: np.sum((x[:, None] * TABLE)[np.array([0, 0, 2])])))(X),
     "network": lambda: make_jaxpr(network)(*_network_arguments()),
     "network_gradient": lambda: make_jaxpr(value_and_grad(network))(*_network_arguments()),
 }

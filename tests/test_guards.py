@@ -87,9 +87,7 @@ def test_while_under_every_transform(how):
     assert FIRST[how](newton)(2.0) == pytest.approx(0.5 / np.sqrt(2.0), rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    "derive", [grad(grad(leaky)), jacfwd(jacrev(leaky)), hessian(leaky), jacrev(grad(leaky))]
-)
+@pytest.mark.parametrize("derive", [grad(grad(leaky)), jacfwd(jacrev(leaky)), hessian(leaky), jacrev(grad(leaky))])
 def test_if_at_second_order(derive):
     assert derive(3.0) == 2.0
     assert derive(-2.0) == 0.0
@@ -154,14 +152,10 @@ def test_another_path_is_an_error_and_the_same_path_is_not():
     assert jaxpr(5.0) == [25.0]
     with pytest.raises(GuardError) as caught:
         jaxpr(-0.5)
-    assert any(
-        f"test_guards.py:{leaky.__code__.co_firstlineno + 1}" in note for note in caught.value.__notes__
-    )
+    assert any(f"test_guards.py:{leaky.__code__.co_firstlineno + 1}" in note for note in caught.value.__notes__)
 
 
-@pytest.mark.parametrize(
-    "derive", [grad, jacfwd, lambda f: lambda x: vjp(f, x)[1](1.0)[0], lambda f: grad(grad(f))]
-)
+@pytest.mark.parametrize("derive", [grad, jacfwd, lambda f: lambda x: vjp(f, x)[1](1.0)[0], lambda f: grad(grad(f))])
 def test_guards_survive_transforms_and_simplification(derive):
     jaxpr = make_jaxpr(derive(leaky))(3.0)
     check_jaxpr(jaxpr)
@@ -276,9 +270,7 @@ def test_every_question_leaves_a_guard_and_fails_without_values(case):
         lambda: vmap(grad(function))(np.array([x, x])),
         lambda: jacfwd(vmap(function))(np.array([x, x])),
     ):
-        with pytest.raises(
-            (TracerBoolConversionError, TracerIntegerConversionError), match=r"by shape alone"
-        ):
+        with pytest.raises((TracerBoolConversionError, TracerIntegerConversionError), match=r"by shape alone"):
             how()
 
 
@@ -318,9 +310,7 @@ def test_bool_of_several_elements_is_numpys_error_with_and_without_values():
         lambda: vmap(f)(np.ones((2, 3))),
         lambda: eval_shape(f, np.ones(3)),
     ):
-        with pytest.raises(
-            ValueError, match="truth value of an array with more than one element is ambiguous"
-        ):
+        with pytest.raises(ValueError, match="truth value of an array with more than one element is ambiguous"):
             how()
 
 

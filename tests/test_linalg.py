@@ -80,9 +80,7 @@ def test_norms_of_zero_and_of_deficient_matrices() -> None:
     for order in ("nuc", "fro", 2, -2, 1, -1, np.inf, -np.inf):
         np.testing.assert_array_equal(grad(lambda a, p=order: np.linalg.norm(a, p))(np.zeros((2, 3))), 0)
     # The shortest of the subgradients: u v^T of the singular vectors whose value is not 0.
-    np.testing.assert_allclose(
-        grad(lambda a: np.linalg.norm(a, "nuc"))(np.ones((3, 3))), np.full((3, 3), 1 / 3)
-    )
+    np.testing.assert_allclose(grad(lambda a: np.linalg.norm(a, "nuc"))(np.ones((3, 3))), np.full((3, 3), 1 / 3))
 
 
 def test_ties_of_norms_share_the_derivative() -> None:
@@ -157,9 +155,7 @@ def test_results_are_numpys_named_tuples() -> None:
 
 def test_solve_takes_a_stack_of_vectors_for_matrices_as_numpy_does(rng) -> None:
     a, b = rng.normal(size=(3, 2, 2)), rng.normal(size=(3, 2))
-    with pytest.raises(
-        ValueError, match=r"solve: the matrices and the right-hand sides must have equally many rows"
-    ):
+    with pytest.raises(ValueError, match=r"solve: the matrices and the right-hand sides must have equally many rows"):
         grad(lambda x: np.linalg.solve(x, b).sum())(a)
 
 

@@ -131,9 +131,7 @@ def rearrangement(rng: Draw, values: list[np.ndarray]) -> Step:
 def broadcast(rng: Draw, values: list[np.ndarray]) -> Step | None:
     i = _any(rng, values)
     shape = (int(rng.integers(1, 4)), *[int(rng.integers(1, 4)) if n == 1 else n for n in values[i].shape])
-    return (
-        (lambda x: np.broadcast_to(x, shape), (i,)) if np.prod(shape) <= LIMIT and len(shape) <= 3 else None
-    )
+    return (lambda x: np.broadcast_to(x, shape), (i,)) if np.prod(shape) <= LIMIT and len(shape) <= 3 else None
 
 
 def selection(rng: Draw, values: list[np.ndarray]) -> Step | None:
@@ -164,11 +162,7 @@ def joining(rng: Draw, values: list[np.ndarray]) -> Step | None:
     alike = [k for k, v in enumerate(values) if v.shape == values[i].shape]
     j = int(_pick(rng, alike))
     if not values[i].ndim or values[i].size > LIMIT // 2:
-        return (
-            (lambda x, y: np.stack([x, y]), (i, j))
-            if values[i].ndim < 2 and values[i].size <= LIMIT // 2
-            else None
-        )
+        return (lambda x, y: np.stack([x, y]), (i, j)) if values[i].ndim < 2 and values[i].size <= LIMIT // 2 else None
     axis = int(rng.integers(0, values[i].ndim))
     return lambda x, y: np.concatenate([x, y, x], axis=axis)[: LIMIT // 4], (i, j)
 
@@ -287,9 +281,7 @@ def test_simplify_changes_no_value(seed: int) -> None:
         "vjp": make_jaxpr(lambda *x: vjp(program.scalar, *x)[1](ct))(*args),
         "jvp of grad": make_jaxpr(lambda *x: jvp(grad(program.scalar), x, tuple(dots)))(*args),
         "vmap": make_jaxpr(
-            lambda *x: vmap(program.scalar, axis_size=2, in_axes=(0,) * len(x))(
-                *[np.stack([a, a]) for a in x]
-            )
+            lambda *x: vmap(program.scalar, axis_size=2, in_axes=(0,) * len(x))(*[np.stack([a, a]) for a in x])
         )(*args),
     }
     for name, jaxpr in written.items():

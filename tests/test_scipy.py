@@ -27,9 +27,7 @@ import autotrace.scipy.stats as ass
 
 def run(code: str, **environment: str) -> str:
     """What ``code`` prints in a fresh interpreter."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment or None
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment or None)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -60,8 +58,7 @@ except ImportError as error:
     print(error)
 """
     assert run(code) == (
-        "autotrace.scipy: SciPy must be installed; it was not found. Install it: pip install "
-        "'autotrace-ad[interop]'."
+        "autotrace.scipy: SciPy must be installed; it was not found. Install it: pip install 'autotrace-ad[interop]'."
     )
 
 
@@ -119,9 +116,7 @@ def test_functions_of_scipy_that_convert_to_arrays_name_the_cure(call, name):
     message = str(caught.value)
     assert message.startswith(name)
     assert f" at {__file__}:" in message
-    assert message.endswith(
-        "Call it from autotrace.scipy, or set SCIPY_ARRAY_API=1 before SciPy is imported."
-    )
+    assert message.endswith("Call it from autotrace.scipy, or set SCIPY_ARRAY_API=1 before SciPy is imported.")
 
 
 @pytest.mark.parametrize(
@@ -148,9 +143,7 @@ def test_distributions_refuse_parameters_that_do_not_fit():
 
 
 def test_a_real_matrix_without_a_real_root_is_an_error():
-    with pytest.raises(
-        ValueError, match=r"^sqrtm: of a real matrix the result must be real.*a\.astype\(complex\)\."
-    ):
+    with pytest.raises(ValueError, match=r"^sqrtm: of a real matrix the result must be real.*a\.astype\(complex\)\."):
         grad(lambda t: asl.sqrtm(t * np.diag([1.0, -1.0]))[0, 0])(1.0)
 
 
@@ -189,9 +182,7 @@ def test_high_orders_of_the_matrix_exponential():
         return asl.expm(a * t)[0, 1]
 
     fourth = grad(grad(grad(grad(f))))(0.7)
-    assert fourth == pytest.approx(
-        (np.linalg.matrix_power(a, 4) @ scipy.linalg.expm(0.7 * a))[0, 1], rel=1e-9
-    )
+    assert fourth == pytest.approx((np.linalg.matrix_power(a, 4) @ scipy.linalg.expm(0.7 * a))[0, 1], rel=1e-9)
 
 
 # -- SciPy as the oracle: values, edges of supports and keywords -------------------------------------
@@ -309,9 +300,7 @@ LINALG = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "args", "kwargs"), LINALG, ids=[f"{name}-{kwargs}" for name, _, kwargs in LINALG]
-)
+@pytest.mark.parametrize(("name", "args", "kwargs"), LINALG, ids=[f"{name}-{kwargs}" for name, _, kwargs in LINALG])
 def test_linear_algebra_agrees_with_scipy(name, args, kwargs):
     expected, got = (getattr(module, name)(*args, **kwargs) for module in (scipy.linalg, asl))
     expected, got = (x if isinstance(x, tuple) else (x,) for x in (expected, got))

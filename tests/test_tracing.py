@@ -152,10 +152,7 @@ def test_repr_with_a_value():
 
 def test_repr_without_a_value():
     assert shown(repr, np.ones((2, 3)), how=vmap) == "Traced<f64[3]>"
-    assert (
-        shown(lambda x: f"{x} {x!r} {x:.3f}", np.ones(2), how=vmap)
-        == "Traced<f64[]> Traced<f64[]> Traced<f64[]>"
-    )
+    assert shown(lambda x: f"{x} {x!r} {x:.3f}", np.ones(2), how=vmap) == "Traced<f64[]> Traced<f64[]> Traced<f64[]>"
 
 
 def test_format_with_a_value():
@@ -508,9 +505,7 @@ def _tangent(x: Any) -> Any:
 def test_gradients_have_the_dtype_of_their_argument(case):
     function, x = MIXED[case]
     gradient = (
-        grad(lambda x: np.real(np.sum(function(x))) * 1.0)(x)
-        if np.asarray(function(x)).dtype.kind in "fc"
-        else None
+        grad(lambda x: np.real(np.sum(function(x))) * 1.0)(x) if np.asarray(function(x)).dtype.kind in "fc" else None
     )
     if gradient is not None:
         assert np.asarray(gradient).dtype == np.asarray(x).dtype
@@ -933,9 +928,7 @@ def test_a_rule_that_raises_leaves_the_library_as_it_was(name, rule):
     except ArithmeticError as error:
         assert str(error) == f"in {rule}"
         if rule in ("impl", "jvp", "batch"):
-            assert any(f"{__file__}:{_FAILS_AT}" in note for note in getattr(error, "__notes__", [])), (
-                error.__notes__
-            )
+            assert any(f"{__file__}:{_FAILS_AT}" in note for note in getattr(error, "__notes__", [])), error.__notes__
     else:
         assert rule in _UNUSED[name]
     _untouched()

@@ -211,9 +211,7 @@ def test_pickling_of_the_plain_function_beside_its_transform():
 
 
 def test_pickles_load_in_another_process():
-    code = (
-        "import pickle, sys\nfs = pickle.load(sys.stdin.buffer)\nprint([float(f(*args)) for f, args in fs])\n"
-    )
+    code = "import pickle, sys\nfs = pickle.load(sys.stdin.buffer)\nprint([float(f(*args)) for f, args in fs])\n"
     fs = [(cubed_slope, (2.0,)), (model_slope, (2.0, 3.0)), (grad(grad(model), argnums=1), (2.0, 3.0))]
     done = subprocess.run(
         [sys.executable, "-c", code], input=pickle.dumps(fs), capture_output=True, check=False, cwd=_root()
@@ -523,9 +521,7 @@ def test_vmap_of_what_is_not_mapped():
 
 
 def test_vmap_of_keywords_and_numbers_of_rows():
-    np.testing.assert_array_equal(
-        vmap(lambda x, *, k: x * k)(np.arange(3.0), k=np.arange(3.0)), [0.0, 1.0, 4.0]
-    )
+    np.testing.assert_array_equal(vmap(lambda x, *, k: x * k)(np.arange(3.0), k=np.arange(3.0)), [0.0, 1.0, 4.0])
     np.testing.assert_array_equal(vmap(lambda *, k: k * 2)(k=np.arange(3)), [0, 2, 4])
     assert vmap(lambda x: x * 2.0)(np.ones((0, 3))).shape == (0, 3)
     assert vmap(grad(lambda x: (x * x).sum()))(np.ones((0, 3))).shape == (0, 3)
@@ -540,9 +536,7 @@ def test_vmap_nested():
     np.testing.assert_array_equal(got, x[:, None] * y)
     m = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(vmap(vmap(vmap(lambda a: a * 2.0)))(m[None]), 2.0 * m[None])
-    np.testing.assert_array_equal(
-        vmap(lambda r: vmap(lambda e: e * r.sum())(r))(m), m * m.sum(1, keepdims=True)
-    )
+    np.testing.assert_array_equal(vmap(lambda r: vmap(lambda e: e * r.sum())(r))(m), m * m.sum(1, keepdims=True))
 
 
 def test_vmap_of_derivatives_and_derivatives_of_vmap():
@@ -633,12 +627,8 @@ def test_hvp_is_the_hessian_times_a_vector(rng):
 
     x, v = rng.normal(size=4), rng.normal(size=4)
     np.testing.assert_allclose(hvp(f)(x, v), hessian(f)(x) @ v, rtol=1e-12)
-    np.testing.assert_allclose(
-        hvp(lambda k, x: k * f(x), argnums=1)(2.0, x, v), 2 * hessian(f)(x) @ v, rtol=1e-12
-    )
-    np.testing.assert_allclose(
-        hvp(lambda k, x: k * f(x), argnums=-1)(2.0, x, v), 2 * hessian(f)(x) @ v, rtol=1e-12
-    )
+    np.testing.assert_allclose(hvp(lambda k, x: k * f(x), argnums=1)(2.0, x, v), 2 * hessian(f)(x) @ v, rtol=1e-12)
+    np.testing.assert_allclose(hvp(lambda k, x: k * f(x), argnums=-1)(2.0, x, v), 2 * hessian(f)(x) @ v, rtol=1e-12)
     tree = hvp(lambda t: t["a"] ** 2 * t["b"])({"a": 2.0, "b": 3.0}, {"a": 1.0, "b": 0.0})
     assert tree == {"a": 6.0, "b": 4.0}
     assert hvp(lambda x, y: x * x * y, argnums=(0, 1))(2.0, 3.0, (1.0, 1.0)) == (10.0, 4.0)

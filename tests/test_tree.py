@@ -199,9 +199,7 @@ def assert_laws(tree):
         assert copied.unflatten(leaves) == tree
     # Any objects may stand for leaves: None then is an empty container, and a list is more of the tree.
     assert tree_leaves(treedef.unflatten([None] * len(leaves))) == []
-    assert tree_leaves(treedef.unflatten([[leaf, leaf] for leaf in leaves])) == [
-        x for x in leaves for _ in "12"
-    ]
+    assert tree_leaves(treedef.unflatten([[leaf, leaf] for leaf in leaves])) == [x for x in leaves for _ in "12"]
 
 
 def test_laws_hold_for_random_trees(rng):
@@ -328,9 +326,7 @@ def test_is_leaf_is_not_asked_about_what_lies_below_a_leaf():
 
 
 def test_maps_over_several_trees_stop_where_the_first_ends():
-    assert tree_map(lambda x, y, z: (x, y, z), {"a": 1}, {"a": [2, 3]}, {"a": None}) == {
-        "a": (1, [2, 3], None)
-    }
+    assert tree_map(lambda x, y, z: (x, y, z), {"a": 1}, {"a": [2, 3]}, {"a": None}) == {"a": (1, [2, 3], None)}
     assert tree_map_with_path(lambda path, x, y: (keystr(path), x, y), [1, (2,)], [3, (4,)]) == [
         ("[0]", 1, 3),
         (("[1][0]", 2, 4),),
@@ -390,9 +386,7 @@ def test_registering_a_class_makes_it_a_container():
             self.items = items
 
     assert tree_leaves(Pair(1, 2)) != [1, 2]  # not yet, and seen as a leaf
-    assert (
-        register_pytree_node(Pair, lambda p: (iter(p.items), len(p.items)), lambda _, xs: Pair(*xs)) is Pair
-    )
+    assert register_pytree_node(Pair, lambda p: (iter(p.items), len(p.items)), lambda _, xs: Pair(*xs)) is Pair
     assert tree_leaves(Pair(1, Pair(2, 3))) == [1, 2, 3]
     assert tree_map(str, Pair(1, 2)).items == ("1", "2")
     assert tree_leaves_with_path(Pair(1, 2))[1] == ((FlattenedIndexKey(1),), 2)
@@ -500,8 +494,7 @@ def raising(call, error, message):
         raising(
             lambda: tree_structure({"w": [1, (2, 3)]}).flatten_up_to({"w": [1, (2, 3, 4)]}),
             ValueError,
-            "PyTreeDef.flatten_up_to: the tree must be (*, *) at ['w'][1]; "
-            f"got (*, *, *) (unexpected [2]). {UP_TO}",
+            f"PyTreeDef.flatten_up_to: the tree must be (*, *) at ['w'][1]; got (*, *, *) (unexpected [2]). {UP_TO}",
         ),
         raising(
             lambda: tree_structure(None).flatten_up_to(1.0),
@@ -528,8 +521,7 @@ def raising(call, error, message):
         raising(
             lambda: tree_map(max, MANY, {**MANY, "k40": 40}),
             ValueError,
-            f"tree_map: tree 2 must be {MANY_SHOWN[:157]}...; got {MANY_SHOWN[:157]}... "
-            f"(unexpected ['k40']). {FIRST}",
+            f"tree_map: tree 2 must be {MANY_SHOWN[:157]}...; got {MANY_SHOWN[:157]}... (unexpected ['k40']). {FIRST}",
         ),
         raising(
             lambda: tree_map_with_path(max, Point(1, [2]), Point(1, None)),

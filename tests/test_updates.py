@@ -121,9 +121,7 @@ class Program:
         return np.moveaxis(a, 0, -1)
 
     def new(self, a: Any) -> Any:
-        return self.pick([lambda a: a.copy(), np.copy, np.sin, lambda a: a * 2.0, lambda a: a.astype(float)])(
-            a
-        )
+        return self.pick([lambda a: a.copy(), np.copy, np.sin, lambda a: a * 2.0, lambda a: a.astype(float)])(a)
 
     def write(self, a: Any) -> None:
         kind = self.rng.integers(17)
@@ -489,9 +487,7 @@ def test_arguments_belong_to_the_caller(write: Callable[[Any], None]) -> None:
         return x.sum()
 
     x = X.copy()
-    with pytest.raises(
-        MutationError, match=r"caller's arrays.*test_updates.py:\d+\. Copy it first: x = x\.copy\(\)\."
-    ):
+    with pytest.raises(MutationError, match=r"caller's arrays.*test_updates.py:\d+\. Copy it first: x = x\.copy\(\)\."):
         at.grad(function)(x)
     np.testing.assert_array_equal(x, X)
 

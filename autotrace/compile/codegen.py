@@ -136,11 +136,7 @@ def implicit_broadcasts(jaxpr: Jaxpr) -> dict[Atom, Atom]:
         read = [v for v in equation.inputs if v in candidates]
         if not read or (type(equation.primitive) is Broadcast and equation.outputs[0] in candidates):
             continue
-        full = [
-            v
-            for v in equation.inputs
-            if v not in candidates and v.aval.shape == equation.outputs[0].aval.shape
-        ]
+        full = [v for v in equation.inputs if v not in candidates and v.aval.shape == equation.outputs[0].aval.shape]
         if not isinstance(equation.primitive, Elementwise) or not full:
             for atom in read:
                 candidates.pop(atom, None)

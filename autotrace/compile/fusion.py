@@ -151,9 +151,7 @@ def _assemble(jaxpr: Jaxpr, groups: Sequence[list[Equation]]) -> Jaxpr:
     readers: dict[Atom, int] = {}
     for atom in (*jaxpr.outputs, *[v for e in jaxpr.equations for v in e.inputs]):
         readers[atom] = readers.get(atom, 0) + 1
-    broadcasts: dict[Atom, Equation] = {
-        e.outputs[0]: e for e in jaxpr.equations if type(e.primitive) is Broadcast
-    }
+    broadcasts: dict[Atom, Equation] = {e.outputs[0]: e for e in jaxpr.equations if type(e.primitive) is Broadcast}
     equations: list[Equation] = []
     for group in groups:
         read = dict.fromkeys(v for e in group for v in e.inputs if v in broadcasts)
@@ -178,8 +176,7 @@ def _fused(whole: Sequence[Equation], group: Sequence[Equation], readers: dict[A
 def _is_flat(group: Sequence[Equation]) -> bool:
     """Whether the region can be cut as one long axis: no broadcasts, and only whole sums."""
     return all(
-        type(e.primitive) is not Broadcast
-        and (type(e.primitive) not in _GATHERED or not e.outputs[0].aval.ndim)
+        type(e.primitive) is not Broadcast and (type(e.primitive) not in _GATHERED or not e.outputs[0].aval.ndim)
         for e in group
     )
 
@@ -286,9 +283,7 @@ def _write_pass(
                 head.append(f"    {gathered[out]} = []")
                 body.append(f"{gathered[out]}.append({reduce}({operands[0]}, axis={axes}))")
             else:
-                body.append(
-                    f"outputs[{jaxpr.outputs.index(out)}][i:j] = {reduce}({operands[0]}, axis={axes})"
-                )
+                body.append(f"outputs[{jaxpr.outputs.index(out)}][i:j] = {reduce}({operands[0]}, axis={axes})")
         else:
             name = names[out] = f"v{index}"
             body.append(f"{name} = {kept[out] if out in kept else scratch.take(out, index)}")

@@ -39,9 +39,7 @@ def _write(
         written.append(Equation(primitive, read, outputs, source))
 
 
-def _call(
-    called: Jaxpr, read: Sequence[Atom], written: list[Equation], constants: dict[Var, Any]
-) -> list[Atom]:
+def _call(called: Jaxpr, read: Sequence[Atom], written: list[Equation], constants: dict[Var, Any]) -> list[Atom]:
     """Write a called program for operands ``read`` and return the atoms of its outputs. Every copy has new names."""
     names: dict[Atom, Atom] = dict(zip(called.in_vars, read, strict=True))
     for var, value in zip(called.const_vars, called.constants, strict=True):

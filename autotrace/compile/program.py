@@ -80,10 +80,6 @@ class Program:
 
 def _are_fresh(jaxpr: Jaxpr) -> bool:
     """Tell whether every output is the result of arithmetic, and no two are the same."""
-    made: dict[Atom, Primitive] = {
-        e.outputs[0]: e.primitive for e in jaxpr.equations if not e.primitive.multiple
-    }
+    made: dict[Atom, Primitive] = {e.outputs[0]: e.primitive for e in jaxpr.equations if not e.primitive.multiple}
     kinds = [made.get(v) for v in jaxpr.outputs]
-    return len(set(jaxpr.outputs)) == len(jaxpr.outputs) and all(
-        isinstance(p, Elementwise | Reduction) for p in kinds
-    )
+    return len(set(jaxpr.outputs)) == len(jaxpr.outputs) and all(isinstance(p, Elementwise | Reduction) for p in kinds)

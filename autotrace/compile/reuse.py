@@ -78,9 +78,7 @@ def template(jaxpr: Jaxpr) -> Jaxpr:
             return extra[-1]
         return atom
 
-    equations = [
-        Equation(p, tuple([hoist(v) for v in ins]), outs, src) for p, ins, outs, src in jaxpr.equations
-    ]
+    equations = [Equation(p, tuple([hoist(v) for v in ins]), outs, src) for p, ins, outs, src in jaxpr.equations]
     outputs = [hoist(v) for v in jaxpr.outputs]
     kept = [e for e in equations if e.outputs or not e.primitive.effect]
     return Jaxpr([*jaxpr.in_vars, *extra], kept, outputs)

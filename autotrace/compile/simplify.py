@@ -112,9 +112,7 @@ class Builder:
             return None, inputs
         arrays = [s for v, s in zip(inputs, sources, strict=True) if v.aval.ndim]
         alike = all(s is not None and s.aval.shape == arrays[0].aval.shape for s in arrays)  # type: ignore[union-attr]
-        if alike and all(
-            self._readers.get(v) == 1 and v not in self._constants for v in inputs if v.aval.ndim
-        ):
+        if alike and all(self._readers.get(v) == 1 and v not in self._constants for v in inputs if v.aval.ndim):
             shape = next(v.aval.shape for v in inputs if v.aval.ndim)
             return shape, tuple([v if s is None else s for v, s in zip(inputs, sources, strict=True)])
         if all(s is not None for s in arrays):
@@ -128,9 +126,7 @@ class Builder:
         equation = self.producers.get(atom)
         return equation if equation is not None and type(equation.primitive) is kind else None
 
-    def _lookup(
-        self, primitive: Primitive, inputs: tuple[Atom, ...], outputs: tuple[Var, ...]
-    ) -> tuple[Var, ...]:
+    def _lookup(self, primitive: Primitive, inputs: tuple[Atom, ...], outputs: tuple[Var, ...]) -> tuple[Var, ...]:
         key: tuple[Any, ...] = (primitive, *inputs)
         if type(primitive) in _COMMUTATIVE:
             a, b = inputs

@@ -59,8 +59,7 @@ class Call(Primitive):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return sum(
-            e.primitive.flops([v.aval for v in e.inputs], [v.aval for v in e.outputs])
-            for e in self.jaxpr.equations
+            e.primitive.flops([v.aval for v in e.inputs], [v.aval for v in e.outputs]) for e in self.jaxpr.equations
         )
 
 

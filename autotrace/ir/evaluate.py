@@ -40,9 +40,7 @@ def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
             f"Pass one for each of {', '.join(map(str, jaxpr.in_avals)) or 'its no inputs'}."
         )
     env: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
-    env.update(
-        [(v, _fitting(x, v.aval, i)) for i, (v, x) in enumerate(zip(jaxpr.in_vars, leaves, strict=True))]
-    )
+    env.update([(v, _fitting(x, v.aval, i)) for i, (v, x) in enumerate(zip(jaxpr.in_vars, leaves, strict=True))])
     frees = last_uses(jaxpr)
     for index, equation in enumerate(jaxpr.equations):
         primitive, inputs, outputs, _ = equation
@@ -74,11 +72,7 @@ def _fitting(x: Any, aval: ShapedArray, position: int) -> Any:
         return aval.dtype.type(x)
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
     if shape != aval.shape or dtype != aval.dtype:
-        got = (
-            ShapedArray(shape, dtype)
-            if isinstance(dtype, np.dtype) and shape is not None
-            else type(x).__name__
-        )
+        got = ShapedArray(shape, dtype) if isinstance(dtype, np.dtype) and shape is not None else type(x).__name__
         raise TypeError(
             f"eval_jaxpr: input {position} of the program must be {aval}; got {got}. "
             "Convert it, or trace the function again on arrays like it."

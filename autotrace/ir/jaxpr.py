@@ -46,9 +46,7 @@ class Jaxpr:
     def __reduce__(self) -> tuple[Any, ...]:
         return Jaxpr, (self.in_vars, self.equations, self.outputs, self.const_vars, self.constants)
 
-    def replace(
-        self, *, equations: Iterable[Equation] | None = None, outputs: Iterable[Atom] | None = None
-    ) -> Jaxpr:
+    def replace(self, *, equations: Iterable[Equation] | None = None, outputs: Iterable[Atom] | None = None) -> Jaxpr:
         """Return this program with other ``equations`` or ``outputs``; unused constants are dropped."""
         new_equations = self.equations if equations is None else tuple(equations)
         new_outputs = self.outputs if outputs is None else tuple(outputs)

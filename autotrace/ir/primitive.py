@@ -60,9 +60,7 @@ class Linear:
             f"{here()}. Make the function linear."
         )
 
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = (
-        _refuse
-    )
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = _refuse
     __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __getitem__ = __array__ = _refuse
     __array_ufunc__ = __array_function__ = _refuse
 
@@ -102,14 +100,10 @@ class Primitive:
     """No derivative flows through it, whatever its inputs."""
     required: ClassVar[tuple[str, ...]] = ("impl", "abstract", "jvp", "batch")
 
-    _interned: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Primitive]] = (
-        weakref.WeakValueDictionary()
-    )
+    _interned: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Primitive]] = weakref.WeakValueDictionary()
 
     def __init_subclass__(cls, family: bool = False, name: str | None = None) -> None:
-        own = [
-            key for key, kind in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(kind)
-        ]
+        own = [key for key, kind in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(kind)]
         inherited = [field for base in cls.__mro__[1:] for field in vars(base).get("fields", ())]
         cls.fields = tuple(dict.fromkeys((*inherited, *own)))
         cls.defaults = cls.defaults | {key: vars(cls)[key] for key in own if key in vars(cls)}
@@ -158,9 +152,7 @@ class Primitive:
         return tuple(given[key] for key in cls.fields)
 
     def __setattr__(self, key: str, value: object) -> None:
-        raise AttributeError(
-            f"{self.name}: a primitive is immutable; got {key} = {value!r}. Make another instance."
-        )
+        raise AttributeError(f"{self.name}: a primitive is immutable; got {key} = {value!r}. Make another instance.")
 
     @property
     def params(self) -> dict[str, Any]:

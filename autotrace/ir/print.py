@@ -96,9 +96,7 @@ def _equation(equation: Equation, names: _Names, source: bool) -> list[str]:
 
 
 def _params(primitive: Primitive) -> list[str]:
-    shown = {
-        k: v for k, v in primitive.params.items() if k not in primitive.defaults or primitive.defaults[k] != v
-    }
+    shown = {k: v for k, v in primitive.params.items() if k not in primitive.defaults or primitive.defaults[k] != v}
     return [f"{key}={_param(value)}" for key, value in shown.items()]
 
 

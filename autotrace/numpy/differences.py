@@ -53,9 +53,7 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Array:
             continue
         end = array(end)
         if not np.can_cast(end.dtype, x.dtype, casting="same_kind"):
-            raise TypeError(
-                f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule."
-            )
+            raise TypeError(f"dtype of `{name}` must be compatible with input `ary` under the `same_kind` rule.")
         end = end.reshape((end.size,)).astype(x.dtype)
         parts = [end, *parts] if name == "to_begin" else [*parts, end]
     return np.concatenate(parts)
@@ -182,9 +180,7 @@ def _gradient(y: Array, axis: int, step: Array, edge_order: int) -> Array:
         first, last = step[0], step[-1]
         head, tail = (step[0], step[1 % len(step)]), (step[-1], step[-2 % len(step)])
     if edge_order == 1:
-        return np.concatenate(
-            [(at(1, 2) - at(0, 1)) / first, inner, (at(-1, None) - at(-2, -1)) / last], axis
-        )
+        return np.concatenate([(at(1, 2) - at(0, 1)) / first, inner, (at(-1, None) - at(-2, -1)) / last], axis)
     start = _one_sided(at(0, 1), at(1, 2), at(2, 3), *head)
     stop = -_one_sided(at(n - 1, n), at(n - 2, n - 1), at(n - 3, n - 2), *tail)
     return np.concatenate([start, inner, stop], axis)

@@ -238,9 +238,7 @@ def _shifted(x: Any, axes: Any, inverse: bool) -> Array:
         n = x.shape[axis]
         start = n // 2 if inverse else n - n // 2
         if 0 < start < n:
-            x = np.concatenate(
-                [x[_along(axis, slice(start, None))], x[_along(axis, slice(start))]], axis=axis
-            )
+            x = np.concatenate([x[_along(axis, slice(start, None))], x[_along(axis, slice(start))]], axis=axis)
     return x
 
 

@@ -101,20 +101,14 @@ class vectorize:  # noqa: N801  NumPy's name
         mapped = [i for i, name in enumerate(names) if name not in self.excluded]
         arrays = [array(given[i]) for i in mapped]
         cores = self._cores([given[i] for i in mapped], arrays)
-        shape = np.broadcast_shapes(
-            *[x.shape[: x.ndim - core] for x, core in zip(arrays, cores, strict=True)]
-        )
-        arrays = [
-            broadcast_to(x, shape + x.shape[x.ndim - core :]) for x, core in zip(arrays, cores, strict=True)
-        ]
+        shape = np.broadcast_shapes(*[x.shape[: x.ndim - core] for x, core in zip(arrays, cores, strict=True)])
+        arrays = [broadcast_to(x, shape + x.shape[x.ndim - core :]) for x, core in zip(arrays, cores, strict=True)]
         rows = []
         for index in np.ndindex(shape):
             whole = list(given)
             for i, x in zip(mapped, arrays, strict=True):
                 whole[i] = x[index]
-            rows.append(
-                self.pyfunc(*whole[: len(args)], **dict(zip(kwargs, whole[len(args) :], strict=True)))
-            )
+            rows.append(self.pyfunc(*whole[: len(args)], **dict(zip(kwargs, whole[len(args) :], strict=True))))
         return self._collected(rows, shape)
 
     def _cores(self, values: list[Any], arrays: list[Array]) -> list[int]:
@@ -123,9 +117,7 @@ class vectorize:  # noqa: N801  NumPy's name
             return [0] * len(arrays)
         inputs = self.signature[0]
         if len(inputs) != len(arrays):
-            raise TypeError(
-                f"wrong number of positional arguments: expected {len(inputs)}, got {len(arrays)}"
-            )
+            raise TypeError(f"wrong number of positional arguments: expected {len(inputs)}, got {len(arrays)}")
         lengths: dict[str, int] = {}
         for dims, x in zip(inputs, arrays, strict=True):
             if x.ndim < len(dims):
@@ -165,7 +157,6 @@ def _parsed(signature: str) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]
     if len(sides) != 2 or not all(re.fullmatch(rf"(?:{group}(?:,{group})*)?", side) for side in sides):
         raise ValueError(f"not a valid gufunc signature: {signature}")
     inputs, outputs = (
-        [tuple(name for name in part[1:-1].split(",") if name) for part in re.findall(group, side)]
-        for side in sides
+        [tuple(name for name in part[1:-1].split(",") if name) for part in re.findall(group, side)] for side in sides
     )
     return inputs, outputs

@@ -82,9 +82,7 @@ def _with_rank(x: Array, rank: int) -> Array:
 
 
 @implements(np.geomspace)
-def geomspace(
-    start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
-) -> Array:
+def geomspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Array:
     """Return ``num`` numbers from ``start`` to ``stop``, each a constant multiple of the one before.
 
     Raises ``ValueError`` if an end is zero, where that is known.
@@ -93,9 +91,7 @@ def geomspace(
     if any(np.any(value == 0) for value in map(_value, (start, stop)) if value is not None):
         raise ValueError("Geometric sequence cannot include zero")
     num = integer(num)
-    kind = np.result_type(
-        start.dtype, stop.dtype, float(num), np.dtype(dtype)
-    )  # of None: float64, as in NumPy
+    kind = np.result_type(start.dtype, stop.dtype, float(num), np.dtype(dtype))  # of None: float64, as in NumPy
     shape = np.broadcast_shapes(start.shape, stop.shape)
     start, stop = (broadcast_to(convert(x, kind), shape) for x in (start, stop))
     sign = np.sign(start)

@@ -235,8 +235,7 @@ def qr(a: Any, mode: str = "reduced") -> Any:
     """
     if mode in ("f", "full"):
         warnings.warn(
-            "The 'full' option is deprecated in favor of 'reduced'.\n"
-            "For backward compatibility let mode default.",
+            "The 'full' option is deprecated in favor of 'reduced'.\nFor backward compatibility let mode default.",
             DeprecationWarning,
             stacklevel=2,
         )

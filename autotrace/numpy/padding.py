@@ -71,9 +71,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Ar
     return x
 
 
-def _axis_by_axis(
-    x: Array, widths: list[tuple[int, int]], parts: Callable[..., tuple[Array, Array]]
-) -> Array:
+def _axis_by_axis(x: Array, widths: list[tuple[int, int]], parts: Callable[..., tuple[Array, Array]]) -> Array:
     """Put what ``parts(x, axis)`` returns before and after ``x``, for one axis after the other."""
     for i, width in enumerate(widths):
         if width != (0, 0):
@@ -115,9 +113,7 @@ def _pairs(values: Any, rank: int) -> list[tuple[Any, Any]]:
 def _refuse_empty(x: Array, widths: list[tuple[int, int]], mode: str) -> None:
     for i, width in enumerate(widths):
         if x.shape[i] == 0 and width != (0, 0):
-            raise ValueError(
-                f"can't extend empty axis {i} using modes other than 'constant' or 'empty'{here()}"
-            )
+            raise ValueError(f"can't extend empty axis {i} using modes other than 'constant' or 'empty'{here()}")
 
 
 def _constant(x: Array, widths: list[tuple[int, int]], values: Any) -> Array:

@@ -184,9 +184,7 @@ def roots(p: Any) -> Array:
 
 
 @implements(np.polyfit)
-def polyfit(
-    x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False
-) -> Any:
+def polyfit(x: Any, y: Any, deg: Any, rcond: Any = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
     """Return the coefficients of the polynomial of degree ``deg`` that fits ``y`` at ``x`` in least squares.
 
     ``x : f[n]``, ``y : f[n] or f[n, k]``, weights ``w : f[n]`` of the residuals. ``full`` returns residuals,

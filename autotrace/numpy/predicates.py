@@ -70,9 +70,7 @@ def iscomplex(x: Any) -> Array:
 def _infinite(name: str, x: Any, negative: bool, out: Any) -> Array:
     x = array(x)
     if x.dtype.kind == "c":
-        raise TypeError(
-            f"This operation is not supported for {x.dtype} values because it would be ambiguous."
-        )
+        raise TypeError(f"This operation is not supported for {x.dtype} values because it would be ambiguous.")
     result = np.isinf(x) & (np.signbit(x) == negative)
     return result if out is None else store(name, out, result)
 

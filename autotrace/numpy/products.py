@@ -20,9 +20,7 @@ __all__: list[str] = []
 
 
 @implements(np.cross)
-def cross(
-    a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
-) -> Array:
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Array:
     """The vector product of vectors of 3 components (or 2: the third is 0) along the axes given."""
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -37,9 +35,7 @@ def cross(
             f"got {lengths[0]} and {lengths[1]}{here()}"
         )
     if 2 in lengths:
-        np.cross(
-            np.zeros(lengths[0]), np.zeros(lengths[1])
-        )  # warns, or refuses, as this version of NumPy does
+        np.cross(np.zeros(lengths[0]), np.zeros(lengths[1]))  # warns, or refuses, as this version of NumPy does
     x0, x1, y0, y1 = x[..., 0], x[..., 1], y[..., 0], y[..., 1]
     last = x0 * y1 - x1 * y0
     if lengths == (2, 2):
@@ -76,9 +72,7 @@ def kron(a: Any, b: Any) -> Array:
     x, y = array(a), array(b)
     rank = max(x.ndim, y.ndim)
     x, y = (v.reshape((*(1,) * (rank - v.ndim), *v.shape)) for v in (x, y))
-    wide = x.reshape(tuple(m for n in x.shape for m in (n, 1))) * y.reshape(
-        tuple(m for n in y.shape for m in (1, n))
-    )
+    wide = x.reshape(tuple(m for n in x.shape for m in (n, 1))) * y.reshape(tuple(m for n in y.shape for m in (1, n)))
     return wide.reshape(tuple(n * m for n, m in zip(x.shape, y.shape, strict=True)))
 
 
@@ -245,9 +239,7 @@ def vector_outer(x1: Any, x2: Any, /) -> Array:
     """All products of the elements of two vectors."""
     x, y = array(x1), array(x2)
     if x.ndim != 1 or y.ndim != 1:
-        raise ValueError(
-            f"Input arrays must be one-dimensional, but they are x1.ndim={x.ndim} and x2.ndim={y.ndim}."
-        )
+        raise ValueError(f"Input arrays must be one-dimensional, but they are x1.ndim={x.ndim} and x2.ndim={y.ndim}.")
     return np.outer(x, y)
 
 
@@ -281,8 +273,7 @@ def _splits(lengths: list[int]) -> dict[tuple[int, int], int]:
         for i in range(count - width):
             j = i + width
             cost[i, j], cut[i, j] = min(
-                (cost[i, k] + cost[k + 1, j] + lengths[i] * lengths[k + 1] * lengths[j + 1], k)
-                for k in range(i, j)
+                (cost[i, k] + cost[k + 1, j] + lengths[i] * lengths[k + 1] * lengths[j + 1], k) for k in range(i, j)
             )
     return cut
 

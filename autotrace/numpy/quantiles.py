@@ -37,9 +37,7 @@ def regrouped(result: Array, axes: tuple[int, ...], rank: int, keepdims: Any, be
 
 
 @implements(np.median)
-def median(
-    a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False
-) -> Array:
+def median(a: Any, axis: Any = None, out: None = None, overwrite_input: bool = False, keepdims: Any = False) -> Array:
     """The middle element along ``axis`` in sorted order, or the mean of the middle two; NaN if one is NaN."""
     a = array(a)
     x, axes = grouped(a, axis)
@@ -170,9 +168,7 @@ def fractions(q: Any, scale: int, dtype: np.dtype[Any]) -> tuple[Array, np.dtype
     known: Any = peek(q)
     if known is not UNKNOWN and not np.all((known >= 0) & (known <= 1)):
         raise ValueError(
-            "Quantiles must be in the range [0, 1]"
-            if scale == 1
-            else "Percentiles must be in the range [0, 100]"
+            "Quantiles must be in the range [0, 1]" if scale == 1 else "Percentiles must be in the range [0, 100]"
         )
     return q, dtype if weak and dtype.kind == "f" else None
 
@@ -243,9 +239,7 @@ def spread_weights(weights: Array, a: Array, axis: Any) -> Array:
     if weights.shape != tuple(a.shape[i] for i in axes):
         raise ValueError("Shape of weights must be consistent with shape of a along specified axis.")
     weights = np.transpose(weights, tuple(int(i) for i in np.argsort(axes)))
-    return np.broadcast_to(
-        weights.reshape(tuple(n if i in axes else 1 for i, n in enumerate(a.shape))), a.shape
-    )
+    return np.broadcast_to(weights.reshape(tuple(n if i in axes else 1 for i, n in enumerate(a.shape))), a.shape)
 
 
 def weighted(x: Array, q: Array, weights: Array, leave_out: bool = False) -> Array:

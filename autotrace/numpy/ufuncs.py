@@ -66,9 +66,7 @@ def _call(
     name = f"np.{ufunc.__name__}"
     if ufunc.signature is None and core:
         raise TypeError(f"{ufunc.__name__}() got an unexpected keyword argument {next(iter(core))!r}")
-    np.positive(
-        0.0, order=order, subok=subok, casting=casting
-    )  # refuses values of these that NumPy does not know
+    np.positive(0.0, order=order, subok=subok, casting=casting)  # refuses values of these that NumPy does not know
     targets = _targets(ufunc, out)
     masked = where is not True and where is not np.True_
     if masked and all(target is None for target in targets):
@@ -126,8 +124,7 @@ def store(name: str, target: Any, value: Any, casting: Any = "same_kind", where:
     value = array(value)
     if not np.can_cast(value.dtype, target.dtype, casting):
         raise TypeError(
-            f"Cannot cast {name} output from {value.dtype!r} to {target.dtype!r} with casting rule "
-            f"{casting!r}{here()}"
+            f"Cannot cast {name} output from {value.dtype!r} to {target.dtype!r} with casting rule {casting!r}{here()}"
         )
     held: Any = target
     held[...] = value if where is True else np.where(where, value, held)
@@ -141,11 +138,7 @@ def _cast(ufunc: Ufunc, xs: Sequence[Any], casting: Any, dtype: Any, signature: 
             raise TypeError("cannot specify both 'signature' and 'dtype'")
         signature = (None,) * ufunc.nin + (np.dtype(dtype),) * ufunc.nout
     kinds = [
-        type(x)
-        if _is_number(x) and type(x) is not bool
-        else np.asarray(x).dtype
-        if _is_number(x)
-        else x.dtype
+        type(x) if _is_number(x) and type(x) is not bool else np.asarray(x).dtype if _is_number(x) else x.dtype
         for x in xs
     ]
     weak = [type(x) is Tracer and x.aval.weak_type for x in xs]
@@ -157,9 +150,7 @@ def _cast(ufunc: Ufunc, xs: Sequence[Any], casting: Any, dtype: Any, signature: 
     return [np.asarray(x, d)[()] if _is_number(x) else convert(x, d) for x, d in zip(xs, loop, strict=False)]
 
 
-def _with_core_axes(
-    ufunc: Ufunc, function: Callable[..., Any], xs: Sequence[Array], core: dict[str, Any]
-) -> Array:
+def _with_core_axes(ufunc: Ufunc, function: Callable[..., Any], xs: Sequence[Array], core: dict[str, Any]) -> Array:
     """Call a gufunc (matmul, vecdot, matvec, vecmat) with its core dimensions on the axes asked for."""
     unknown = set(core) - {"axes", "axis", "keepdims"}
     if unknown:
@@ -211,9 +202,7 @@ def _checked(ufunc: Ufunc, a: Array, axis: Any, dtype: Any, keepdims: bool, init
     plain = np.ones((), initial.dtype)[()] if type(initial) is Tracer else initial
     where = True if mask is None else _small(mask)
     with np.errstate(all="ignore"):
-        return ufunc.reduce(
-            _small(a), axis=axis, dtype=dtype, keepdims=keepdims, initial=plain, where=where
-        ).dtype
+        return ufunc.reduce(_small(a), axis=axis, dtype=dtype, keepdims=keepdims, initial=plain, where=where).dtype
 
 
 _DIRECT: dict[Any, Any] = {

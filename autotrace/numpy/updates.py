@@ -62,9 +62,7 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
     weak = type(src) in (bool, int, float, complex)
     if not (np.can_cast(y.dtype, x.dtype, casting) or (weak and np.result_type(src, x.dtype) == x.dtype)):
         kind = "scalar" if y.ndim == 0 else "array data"
-        raise TypeError(
-            f"Cannot cast {kind} from {y.dtype!r} to {x.dtype!r} according to the rule {casting!r}{here()}"
-        )
+        raise TypeError(f"Cannot cast {kind} from {y.dtype!r} to {x.dtype!r} according to the rule {casting!r}{here()}")
     y = fitted(stored(src if weak else y, x.dtype), x.shape)
     if where is not True:
         y = np.where(fitted(array(where), x.shape), y, x)
@@ -177,8 +175,7 @@ def put_along_axis(arr: Any, indices: Any, values: Any, axis: int | None) -> Non
     if index.ndim != x.ndim:
         raise ValueError("`indices` and `arr` must have the same number of dimensions")
     places = [
-        index if i == axis else np.arange(n).reshape((-1, *(1,) * (x.ndim - i - 1)))
-        for i, n in enumerate(x.shape)
+        index if i == axis else np.arange(n).reshape((-1, *(1,) * (x.ndim - i - 1))) for i, n in enumerate(x.shape)
     ]
     setitem(x, tuple(places), values)
 

@@ -357,16 +357,8 @@ def _by_kind(real: Any, complex_: Any, keep_weak: bool = False) -> Any:
     """Choose the primitive of real or of complex operands."""
 
     def function(x: Any) -> Array:
-        dtype = (
-            x.dtype
-            if hasattr(x, "dtype")
-            else aval_of(x).dtype
-            if isinstance(x, int | float | complex)
-            else None
-        )
-        return apply_elementwise(
-            complex_ if dtype is not None and dtype.kind == "c" else real, (x,), keep_weak
-        )
+        dtype = x.dtype if hasattr(x, "dtype") else aval_of(x).dtype if isinstance(x, int | float | complex) else None
+        return apply_elementwise(complex_ if dtype is not None and dtype.kind == "c" else real, (x,), keep_weak)
 
     return function
 

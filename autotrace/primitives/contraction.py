@@ -127,9 +127,7 @@ class Einsum(Primitive):
         lengths: dict[str, int] = {}
         for letters, aval in zip(operands.split(","), (x, y), strict=True):
             if len(letters) != aval.ndim:
-                raise ValueError(
-                    f"einsum: {letters!r} must name the axes of its operand; got {aval}{here()}."
-                )
+                raise ValueError(f"einsum: {letters!r} must name the axes of its operand; got {aval}{here()}.")
             for letter, length in zip(letters, aval.shape, strict=True):
                 if lengths.setdefault(letter, length) != length:
                     raise ValueError(
@@ -280,9 +278,7 @@ def _stacked(core: str, x: Array, y: Array) -> Array:
     letters = []
     for shape in (stack_x, stack_y):
         own = names[len(stack) - len(shape) :]
-        letters.append(
-            [c for c, n, m in zip(own, shape, stack[len(stack) - len(shape) :], strict=True) if n == m]
-        )
+        letters.append([c for c, n, m in zip(own, shape, stack[len(stack) - len(shape) :], strict=True) if n == m])
     x, y = (
         v.reshape(
             tuple(n for n, m in zip(shape, stack[len(stack) - len(shape) :], strict=True) if n == m)
@@ -290,9 +286,7 @@ def _stacked(core: str, x: Array, y: Array) -> Array:
         )
         for v, shape in ((x, stack_x), (y, stack_y))
     )
-    return contract(
-        f"{''.join(letters[0])}{core_x},{''.join(letters[1])}{core_y}->{''.join(names)}{out}", x, y
-    )
+    return contract(f"{''.join(letters[0])}{core_x},{''.join(letters[1])}{core_y}->{''.join(names)}{out}", x, y)
 
 
 @implements(np.dot)
@@ -315,9 +309,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Array:
         axes = (tuple(range(x.ndim - int(axes), x.ndim)), tuple(range(int(axes))))
     axes_x, axes_y = (tuple(v) if isinstance(v, tuple | list | np.ndarray) else (v,) for v in axes)
     axes_x, axes_y = tuple(int(i) % x.ndim for i in axes_x), tuple(int(i) % y.ndim for i in axes_y)
-    if len(axes_x) != len(axes_y) or any(
-        x.shape[i] != y.shape[j] for i, j in zip(axes_x, axes_y, strict=True)
-    ):
+    if len(axes_x) != len(axes_y) or any(x.shape[i] != y.shape[j] for i, j in zip(axes_x, axes_y, strict=True)):
         raise ValueError(
             f"tensordot: summed axes must have equal lengths (shape-mismatch for sum); got {x.shape} and {y.shape} "
             f"over {axes}{here()}. Name other axes, or transpose one operand."
@@ -353,9 +345,7 @@ def vdot(a: Any, b: Any, /) -> Array:
 
 
 @implements(np.einsum)
-def einsum(
-    *operands: Any, out: None = None, optimize: Any = False, dtype: Any = None, **kwargs: Any
-) -> Array:
+def einsum(*operands: Any, out: None = None, optimize: Any = False, dtype: Any = None, **kwargs: Any) -> Array:
     """Einstein's summation in all of NumPy's forms; several operands are contracted in pairs, left to right
     or in the order that ``optimize`` finds.
     """
@@ -390,9 +380,7 @@ def _parse(operands: Sequence[Any]) -> tuple[str, list[Array]]:
         )
     used = set(text)
     spare = [c for c in ascii_letters if c not in used]
-    widths = [
-        x.ndim - len(t.replace("...", "")) if "..." in t else 0 for t, x in zip(terms, arrays, strict=True)
-    ]
+    widths = [x.ndim - len(t.replace("...", "")) if "..." in t else 0 for t, x in zip(terms, arrays, strict=True)]
     dots = "".join(spare[: max(widths, default=0)])
     terms = [t.replace("...", dots[len(dots) - w :]) for t, w in zip(terms, widths, strict=True)]
     if "->" in text:
@@ -402,9 +390,7 @@ def _parse(operands: Sequence[Any]) -> tuple[str, list[Array]]:
         out = dots + "".join(sorted(c for c in set(flat) if flat.count(c) == 1 and c not in dots))
     for t, x in zip(terms, arrays, strict=True):
         if len(t) != x.ndim:
-            raise ValueError(
-                f"einsum: {t!r} must name every axis of its operand; got shape {x.shape}{here()}."
-            )
+            raise ValueError(f"einsum: {t!r} must name every axis of its operand; got shape {x.shape}{here()}.")
     return f"{','.join(terms)}->{out}", arrays
 
 
@@ -432,9 +418,7 @@ def _path(subscripts: str, arrays: Sequence[Array], optimize: Any) -> list[tuple
     return [tuple(group) for group in found]
 
 
-def _contract_group(
-    terms: Sequence[tuple[str, Array]], later: set[str], final: str | None
-) -> tuple[str, Array]:
+def _contract_group(terms: Sequence[tuple[str, Array]], later: set[str], final: str | None) -> tuple[str, Array]:
     """Contract terms to one that keeps the letters needed ``later``, in the order ``final`` if it is the last."""
     letters, x = _simplify(*terms[0], later.union(*[t for t, _ in terms[1:]]))
     for i, (other, y) in enumerate(terms[1:], start=1):

@@ -35,16 +35,8 @@ class Convolve(Primitive):
         return n + m - 1 if self.mode == "full" else n - m + 1
 
     def abstract(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
-        if (
-            x.dtype != y.dtype
-            or x.shape[:-1] != y.shape[:-1]
-            or not x.ndim
-            or not x.shape[-1]
-            or not y.shape[-1]
-        ):
-            raise TypeError(
-                f"convolve: operands must be vectors of one dtype, not empty; got {x} and {y}{here()}."
-            )
+        if x.dtype != y.dtype or x.shape[:-1] != y.shape[:-1] or not x.ndim or not x.shape[-1] or not y.shape[-1]:
+            raise TypeError(f"convolve: operands must be vectors of one dtype, not empty; got {x} and {y}{here()}.")
         if self.mode == "valid" and x.shape[-1] < y.shape[-1]:
             raise TypeError(
                 f"convolve: the first operand must not be shorter in mode 'valid'; got {x} and {y}{here()}."
@@ -57,9 +49,7 @@ class Convolve(Primitive):
             return bind(self, x, dy)
         return bind(self, dx, y) if dy is None else bind(self, dx, y) + bind(self, x, dy)
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         x, y = inputs
         return (self._to_x(ct, y) if wanted[0] else None, self._to_y(ct, x) if wanted[1] else None)
 

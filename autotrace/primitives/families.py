@@ -51,9 +51,7 @@ class Elementwise(Primitive, family=True):
 
     def operand_dtypes(self, avals: Sequence[ShapedArray]) -> tuple[np.dtype[Any], ...]:
         """Return the dtypes that NumPy's loop takes for operands of these avals."""
-        asked: list[Any] = [
-            type(aval.dtype.type(0).item()) if aval.weak_type else aval.dtype for aval in avals
-        ]
+        asked: list[Any] = [type(aval.dtype.type(0).item()) if aval.weak_type else aval.dtype for aval in avals]
         if all(aval.weak_type for aval in avals):
             asked = [aval.dtype for aval in avals]
         try:
@@ -84,9 +82,7 @@ class Elementwise(Primitive, family=True):
                 total = term if total is None else total + term
         return total if total is None or total.ndim == output.ndim else broadcast_to(total, output.shape)
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         cts: list[Array] = []
         for scale, x, want in zip(self.scales, inputs, wanted, strict=True):
             if want:
@@ -113,12 +109,8 @@ class Elementwise(Primitive, family=True):
         return all(value is UNKNOWN or not np.any(value) for value in map(peek, others))
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
-        rank = max(
-            getattr(x, "ndim", 0) - b for x, b in zip(inputs, batched, strict=True)
-        )  # a literal may be a bool
-        return apply_elementwise(
-            self, tuple([_align(x, b, rank) for x, b in zip(inputs, batched, strict=True)])
-        )
+        rank = max(getattr(x, "ndim", 0) - b for x, b in zip(inputs, batched, strict=True))  # a literal may be a bool
+        return apply_elementwise(self, tuple([_align(x, b, rank) for x, b in zip(inputs, batched, strict=True)]))
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return self.weight * outputs[0].size
@@ -168,9 +160,7 @@ class Predicate(Elementwise, family=True):
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> None:
         return None
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[None]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[None]:
         return [None] * len(inputs)
 
 
@@ -182,9 +172,7 @@ class LinearMap(Primitive, family=True):
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         return bind(self, tangents[0])
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         return self.transpose(ct, (Linear(_aval(inputs[0])),))
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:

@@ -36,9 +36,7 @@ class _Transform(LinearMap, family=True):
     def check(self, x: ShapedArray, kind: str) -> None:
         """Raise ``TypeError`` unless ``x`` is of ``kind`` ('f' or 'c') and not empty along the axis."""
         if x.dtype.kind != kind or x.dtype == np.float16 or not x.shape[self.axis]:
-            raise TypeError(
-                f"{self.name}: the operand must be of kind {kind!r} and not empty; got {x}{here()}."
-            )
+            raise TypeError(f"{self.name}: the operand must be of kind {kind!r} and not empty; got {x}{here()}.")
 
 
 class Fft(_Transform):

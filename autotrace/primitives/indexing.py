@@ -129,9 +129,7 @@ class SliceSet(Primitive):
             return bind(Embed(x.shape, self.index), broadcast_to(dy, part))
         return bind(self, dx, np.zeros((), y.dtype)[()] if dy is None else dy)
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         return self._back(ct, inputs[1].shape, wanted)
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
@@ -201,21 +199,15 @@ class EmbedSum(Primitive):
         moving = [(index, t) for index, t in zip(self.indices, tangents, strict=True) if t is not None]
         return bind(EmbedSum(self.shape, tuple(index for index, _ in moving)), *[t for _, t in moving])
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
-        return [
-            bind(Slice(index), ct) if want else None for index, want in zip(self.indices, wanted, strict=True)
-        ]
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
+        return [bind(Slice(index), ct) if want else None for index, want in zip(self.indices, wanted, strict=True)]
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
         return self.vjp(ct, None, inputs, [type(x) is Linear for x in inputs])
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         whole = [x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)]
-        return bind(
-            EmbedSum((size, *self.shape), tuple(((0, size, 1), *index) for index in self.indices)), *whole
-        )
+        return bind(EmbedSum((size, *self.shape), tuple(((0, size, 1), *index) for index in self.indices)), *whole)
 
 
 class Parts(Deferred):
@@ -263,17 +255,13 @@ class Gather(Primitive):
     def abstract(self, x: ShapedArray, *indices: ShapedArray) -> ShapedArray:
         shapes = {i.shape for i in indices}
         if len(shapes) != 1 or len(indices) > x.ndim or any(i.dtype.kind not in "iu" for i in indices):
-            raise TypeError(
-                f"gather: indices must be integer arrays of one shape; got {indices} for {x}{here()}."
-            )
+            raise TypeError(f"gather: indices must be integer arrays of one shape; got {indices} for {x}{here()}.")
         return x.update(shape=(*indices[0].shape, *x.shape[len(indices) :]))
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         return None if tangents[0] is None else bind(self, tangents[0], *primals[1:])
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         return self._back(ct, inputs[0].shape, inputs[1:])
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
@@ -332,14 +320,10 @@ class ScatterAdd(_Scatter):
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         x, y, *indices = primals
-        dx, dy = (
-            np.zeros(p.shape, p.dtype) if t is None else t for p, t in zip((x, y), tangents[:2], strict=True)
-        )
+        dx, dy = (np.zeros(p.shape, p.dtype) if t is None else t for p, t in zip((x, y), tangents[:2], strict=True))
         return dx if tangents[1] is None else bind(self, dx, dy, *indices)
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         indices = inputs[2:]
         return (ct, bind(Gather(), ct, *indices) if wanted[1] else None, *[None] * len(indices))
 
@@ -362,14 +346,10 @@ class ScatterSet(_Scatter):
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         x, y, *indices = primals
-        dx, dy = (
-            np.zeros(p.shape, p.dtype) if t is None else t for p, t in zip((x, y), tangents[:2], strict=True)
-        )
+        dx, dy = (np.zeros(p.shape, p.dtype) if t is None else t for p, t in zip((x, y), tangents[:2], strict=True))
         return bind(self, dx, dy, *indices)
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         return self._back(ct, inputs[2:], wanted[:2])
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
@@ -525,9 +505,7 @@ def _expand(shape: tuple[int, ...], index: tuple[Any, ...]) -> list[Any]:
         raise IndexError("an index can only have a single ellipsis ('...')")
     rank = len(shape)
     if used > rank:
-        raise IndexError(
-            f"too many indices for array: array is {rank}-dimensional, but {used} were indexed{here()}"
-        )
+        raise IndexError(f"too many indices for array: array is {rank}-dimensional, but {used} were indexed{here()}")
     if not ellipses:
         items.append(Ellipsis)
     position = next(i for i, item in enumerate(items) if item is Ellipsis)
@@ -703,11 +681,7 @@ def part_aval(x: Any, steps: Sequence[Any]) -> ShapedArray:
     """Return the aval of the part of ``x`` that ``steps`` lead to."""
     aval = ShapedArray(x.shape, x.dtype)
     for step in steps:
-        aval = (
-            Gather().abstract(aval, *[_aval(i) for i in step.indices])
-            if type(step) is At
-            else step.abstract(aval)
-        )
+        aval = Gather().abstract(aval, *[_aval(i) for i in step.indices]) if type(step) is At else step.abstract(aval)
     return aval
 
 

@@ -233,9 +233,7 @@ def _make_plan(key: tuple[Any, ...]) -> _Plan:
         for aval, target in zip(avals, targets, strict=True)
     )
     out = primitive.abstract(*targets)
-    if all(aval.weak_type or aval.dtype == np.bool_ for aval in avals) and any(
-        aval.weak_type for aval in avals
-    ):
+    if all(aval.weak_type or aval.dtype == np.bool_ for aval in avals) and any(aval.weak_type for aval in avals):
         out = ShapedArray(out.shape, out.dtype, out.dtype != np.bool_)
     if len(_plans) >= _PLAN_LIMIT:
         _plans.clear()
@@ -243,9 +241,7 @@ def _make_plan(key: tuple[Any, ...]) -> _Plan:
         step[1] is None and (step[0] is None or (aval is _FLOAT_AVAL and step[0] is _FLOAT64))
         for step, aval in zip(steps, avals, strict=True)
     )
-    plan = _plans[key] = _Plan(
-        steps if any(part is not None for step in steps for part in step) else None, out, fits
-    )
+    plan = _plans[key] = _Plan(steps if any(part is not None for step in steps for part in step) else None, out, fits)
     return plan
 
 

@@ -62,14 +62,10 @@ class _Parts(Primitive, family=True):
         """Return the derivative of the first part times ``t``."""
         raise NotImplementedError
 
-    def jvp(
-        self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]
-    ) -> tuple[Array, None]:
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]) -> tuple[Array, None]:
         return self.scaled(tangents[0], outputs), None
 
-    def vjp(
-        self, cts: Sequence[Array], outputs: Sequence[Array], inputs: Sequence[Array], wanted: Any
-    ) -> tuple[Array]:
+    def vjp(self, cts: Sequence[Array], outputs: Sequence[Array], inputs: Sequence[Array], wanted: Any) -> tuple[Array]:
         return (None if cts[0] is None else self.scaled(cts[0], outputs),)
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Any:
@@ -143,9 +139,7 @@ lcm = elementwise(Lcm())
 def _parts(primitive: Any, x: Any) -> tuple[Array, Array]:
     x = as_operand(x)
     x = x if hasattr(x, "dtype") else np.asarray(x)
-    result: tuple[Array, Array] = bind(
-        primitive, convert(x, primitive.ufunc.resolve_dtypes((x.dtype, None, None))[0])
-    )
+    result: tuple[Array, Array] = bind(primitive, convert(x, primitive.ufunc.resolve_dtypes((x.dtype, None, None))[0]))
     return result
 
 

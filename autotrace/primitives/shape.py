@@ -81,15 +81,10 @@ class _Join(Primitive, family=True):
     axis: int
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
-        filled = [
-            np.zeros(x.shape, output.dtype) if t is None else t
-            for x, t in zip(primals, tangents, strict=True)
-        ]
+        filled = [np.zeros(x.shape, output.dtype) if t is None else t for x, t in zip(primals, tangents, strict=True)]
         return bind(self, *filled)
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         return self._cut(ct, [x.shape for x in inputs], wanted)
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
@@ -402,9 +397,7 @@ def concatenate(
 
 
 @implements(np.stack)
-def stack(
-    arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind"
-) -> Array:
+def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: str = "same_kind") -> Array:
     """Arrays of one shape side by side along a new axis."""
     xs = _promoted(list(arrays), dtype, casting)
     if not xs:

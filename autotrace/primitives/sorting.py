@@ -69,9 +69,7 @@ class _Positions(Primitive, family=True):
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> None:
         return None
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[None]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[None]:
         return [None] * len(inputs)
 
 
@@ -149,9 +147,7 @@ class Lexsort(_Positions):
 
     def abstract(self, *keys: ShapedArray) -> ShapedArray:
         if len({key.shape for key in keys}) != 1:
-            raise ValueError(
-                f"lexsort: all keys need to be the same shape; got {', '.join(map(str, keys))}{here()}."
-            )
+            raise ValueError(f"lexsort: all keys need to be the same shape; got {', '.join(map(str, keys))}{here()}.")
         return keys[0].update(dtype=_INTP)
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
@@ -211,9 +207,7 @@ def _kind(kind: Any, order: Any, stable: bool | None) -> Any:
 
 
 @implements(np.sort)
-def sort(
-    a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: bool | None = None
-) -> Array:
+def sort(a: Any, axis: int | None = -1, kind: Any = None, order: None = None, *, stable: bool | None = None) -> Array:
     """Return ``a`` in ascending order along ``axis`` (of the flattened array if None), NaN last.
 
     The derivative moves with the elements; those that tie are in the order of ``np.argsort`` of that kind.
@@ -252,9 +246,7 @@ def _ranks(kth: Any, length: int, kind: Any, order: Any) -> tuple[int, ...]:
 
 
 @implements(np.partition)
-def partition(
-    a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None
-) -> Array:
+def partition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None) -> Array:
     """Return ``a`` with the elements of rank ``kth`` along ``axis`` in place, smaller before, larger after.
 
     Raises ``ValueError`` for a rank out of bounds.
@@ -264,9 +256,7 @@ def partition(
 
 
 @implements(np.argpartition)
-def argpartition(
-    a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None
-) -> Array:
+def argpartition(a: Any, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: None = None) -> Array:
     """Return the positions that partition ``a`` along ``axis``."""
     a = _array(a)
     a, axis = _along(a, axis if a.ndim else None)
@@ -308,9 +298,7 @@ def searchsorted(a: Any, v: Any, side: Any = "left", sorter: Any = None) -> Arra
     if sorter is not None:
         a = np.take(a, sorter)
     if a.ndim != 1:
-        raise ValueError(
-            f"searchsorted: the sorted array must have one axis; got {_text(a)}{here()}. Flatten it."
-        )
+        raise ValueError(f"searchsorted: the sorted array must have one axis; got {_text(a)}{here()}. Flatten it.")
     return bind(Searchsorted(side), a, v)
 
 
@@ -351,9 +339,7 @@ def take(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: A
     array([2., 0., 1.])
     """
     if out is not None:
-        raise UnsupportedError(
-            f"np.take: out= must not be given; got {type(out).__name__}{here()}. Assign the result."
-        )
+        raise UnsupportedError(f"np.take: out= must not be given; got {type(out).__name__}{here()}. Assign the result.")
     a = _array(a)
     a, axis = (a.reshape((a.size,)), 0) if axis is None or a.ndim == 0 else _along(a, axis)
     length = a.shape[axis]
@@ -366,9 +352,7 @@ def _resolved(indices: Any, length: int, mode: Any) -> Array:
     if not isinstance(indices, Tracer):
         return np.take(np.arange(length), indices, mode=mode)
     if indices.dtype.kind not in "iub":
-        raise TypeError(
-            f"take: indices must be integers; got {indices.aval}{here()}. Use indices.astype(int)."
-        )
+        raise TypeError(f"take: indices must be integers; got {indices.aval}{here()}. Use indices.astype(int).")
     np.take(np.arange(1), 0, mode=mode)
     if not length and indices.size:
         raise IndexError("cannot do a non-empty take from an empty axes.")
@@ -379,9 +363,7 @@ def _resolved(indices: Any, length: int, mode: Any) -> Array:
 
 
 @method("take")
-def _take_method(
-    a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: Any = "raise"
-) -> Array:
+def _take_method(a: Any, indices: Any, axis: int | None = None, out: Any = None, mode: Any = "raise") -> Array:
     return take(a, indices, axis, out, mode)
 
 

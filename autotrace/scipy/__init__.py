@@ -10,6 +10,5 @@ try:
     import scipy as _scipy
 except ImportError as error:
     raise ImportError(
-        "autotrace.scipy: SciPy must be installed; it was not found. Install it: pip install "
-        "'autotrace-ad[interop]'."
+        "autotrace.scipy: SciPy must be installed; it was not found. Install it: pip install 'autotrace-ad[interop]'."
     ) from error

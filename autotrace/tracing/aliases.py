@@ -96,9 +96,7 @@ class View:
 
     __slots__ = ("parent", "readonly", "shares", "step", "storage")
 
-    def __init__(
-        self, parent: View | None, step: Any, shares: Any, readonly: bool, storage: _Storage | None
-    ) -> None:
+    def __init__(self, parent: View | None, step: Any, shares: Any, readonly: bool, storage: _Storage | None) -> None:
         self.parent = parent
         self.step = step
         self.shares: Callable[[Any], bool] | None = shares
@@ -294,9 +292,7 @@ def rebind(x: Tracer, value: Any, region: Any = None) -> None:
     _renew(storage, known, steps if region is None else (*steps, region), x, known[steps])
 
 
-def _renew(
-    storage: _Storage, known: dict[Any, Any], written: tuple[Any, ...], x: Tracer, value: Tracer
-) -> None:
+def _renew(storage: _Storage, known: dict[Any, Any], written: tuple[Any, ...], x: Tracer, value: Tracer) -> None:
     """Bring the live members up to date; ``known`` holds values by the steps that lead to them."""
     for member in storage.reached(written[0] if written else None):
         if member is x:

@@ -79,9 +79,7 @@ def implements(*numpy_functions: Callable[..., Any]) -> Callable[[F], F]:
 
     def register(function: F) -> F:
         for numpy_function in numpy_functions:
-            table: dict[Any, Callable[..., Any]] = (
-                UFUNCS if isinstance(numpy_function, np.ufunc) else FUNCTIONS
-            )
+            table: dict[Any, Callable[..., Any]] = UFUNCS if isinstance(numpy_function, np.ufunc) else FUNCTIONS
             table[numpy_function] = function
         return function
 

@@ -80,9 +80,7 @@ class Tracer:
 
     def __len__(self) -> int:
         if self.ndim == 0:
-            raise TypeError(
-                f"len() of unsized object; got {self.aval}{here()}. Use x.size, or pass an array."
-            )
+            raise TypeError(f"len() of unsized object; got {self.aval}{here()}. Use x.size, or pass an array.")
         return self.shape[0]
 
     __hash__ = None  # type: ignore[assignment]

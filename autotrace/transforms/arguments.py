@@ -116,9 +116,7 @@ def positions_of(argnums: Any, count: int, what: str, word: str = "argnums") -> 
             )
     found = tuple(int(i) % count for i in many)
     if len(set(found)) < len(found):
-        raise ValueError(
-            f"{what}: {word} must name each argument once; got {argnums!r}. Drop the repetition."
-        )
+        raise ValueError(f"{what}: {word} must name each argument once; got {argnums!r}. Drop the repetition.")
     return found
 
 
@@ -221,9 +219,7 @@ def leaves_of(tree: tuple[Any, ...], what: str, labels: Sequence[str] | None = N
     return Leaves(values, treedef, moving, avals)
 
 
-def locate(
-    check: Callable[[Any, str, str], Any], arguments: Iterable[Any], what: str, labels: Iterable[str]
-) -> None:
+def locate(check: Callable[[Any, str, str], Any], arguments: Iterable[Any], what: str, labels: Iterable[str]) -> None:
     """Run ``check`` on each leaf with the leaf's place among the arguments, so that its error tells the place."""
     for argument, label in zip(arguments, labels):
         for path, x in tree_flatten_with_path(argument)[0]:
@@ -321,6 +317,4 @@ def owned(results: Sequence[Any], foreign: Iterable[Any]) -> list[Any]:
 def copied(leaves: Leaves) -> Leaves:
     """Own the arrays that a later call will read."""
     values = [x.copy() if type(x) is np.ndarray else fresh(x) for x in leaves.values]
-    return leaves._replace(
-        values=[x if m else protect(x) for x, m in zip(values, leaves.moving, strict=True)]
-    )
+    return leaves._replace(values=[x if m else protect(x) for x, m in zip(values, leaves.moving, strict=True)])

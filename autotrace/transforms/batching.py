@@ -83,8 +83,7 @@ def _vmap(fun: Any, args: Any, kwargs: Any, in_axes: Any, out_axes: Any, axis_si
     axes = _leaf_axes(in_axes, args, kwargs)
     values = _leaf_values(raw, axes, (args, kwargs))
     axes = [
-        _normal(axis, np.ndim(x) if type(x) is not Tracer else x.ndim)
-        for axis, x in zip(axes, values, strict=True)
+        _normal(axis, np.ndim(x) if type(x) is not Tracer else x.ndim) for axis, x in zip(axes, values, strict=True)
     ]
     size = _size(values, axes, axis_size, (args, kwargs))
     mapped = [i for i, axis in enumerate(axes) if axis is not None]
@@ -119,14 +118,10 @@ def _leaf_axes(in_axes: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> l
     try:
         axes = broadcast_prefix(in_axes, args, is_leaf=lambda x: x is None)
     except ValueError as error:
-        raise ValueError(
-            f"vmap: in_axes must be an integer, None or a prefix of the arguments; {error}"
-        ) from None
+        raise ValueError(f"vmap: in_axes must be an integer, None or a prefix of the arguments; {error}") from None
     for axis in axes:
         if axis is not None and not _is_integer(axis):
-            raise TypeError(
-                f"vmap: in_axes must hold integers and None; got {axis!r}. Name an axis by its number."
-            )
+            raise TypeError(f"vmap: in_axes must hold integers and None; got {axis!r}. Name an axis by its number.")
     return [*axes, *[0] * len(tree_flatten(kwargs)[0])]
 
 
@@ -164,9 +159,7 @@ def _size(values: Sequence[Any], axes: Sequence[int | None], axis_size: int | No
     sizes = [x.shape[axis] for x, axis in zip(values, axes, strict=True) if axis is not None]
     if axis_size is not None:
         if not _is_integer(axis_size):
-            raise TypeError(
-                f"vmap: axis_size must be an integer; got {axis_size!r}. Give the number of rows."
-            )
+            raise TypeError(f"vmap: axis_size must be an integer; got {axis_size!r}. Give the number of rows.")
         if axis_size < 0:
             raise ValueError(f"vmap: axis_size must be at least 0; got {axis_size}. Give the number of rows.")
         sizes.append(axis_size)
@@ -194,14 +187,10 @@ def _out_places(out_axes: Any, out_tree: Any, what: str) -> list[Any]:
     try:
         places = broadcast_prefix(out_axes, dummy, is_leaf=lambda x: x is None)
     except ValueError as error:
-        raise ValueError(
-            f"vmap: out_axes must be an integer, None or a prefix of the output; {error}"
-        ) from None
+        raise ValueError(f"vmap: out_axes must be an integer, None or a prefix of the output; {error}") from None
     for axis in places:
         if axis is not None and not _is_integer(axis):
-            raise TypeError(
-                f"vmap: out_axes must hold integers and None; got {axis!r}. Name an axis by its number."
-            )
+            raise TypeError(f"vmap: out_axes must hold integers and None; got {axis!r}. Name an axis by its number.")
     return places
 
 

@@ -37,9 +37,7 @@ def push_forward(
             ins = [v.value if type(v) is Literal else values[v] for v in inputs]
             dots = [moving.get(v) for v in inputs]
             if primitive.multiple:
-                for var, dot in zip(
-                    outputs, primitive.jvp(ins, dots, [values[v] for v in outputs]), strict=True
-                ):
+                for var, dot in zip(outputs, primitive.jvp(ins, dots, [values[v] for v in outputs]), strict=True):
                     if dot is not None:
                         moving[var] = dot
             else:

@@ -137,9 +137,7 @@ def gradient_of(run: Run, primals: Sequence[Any]) -> tuple[list[Any], list[Any]]
         if done is not None:
             results, reached = done
             given = iter(results[len(run.jaxpr.outputs) :])
-            return list(results[: len(run.jaxpr.outputs)]), [
-                next(given) if some else None for some in reached
-            ]
+            return list(results[: len(run.jaxpr.outputs)]), [next(given) if some else None for some in reached]
     return _walk(inline(run.jaxpr), primals, len(primals), run.values)
 
 
@@ -166,9 +164,7 @@ def _derive(jaxpr: Jaxpr, count: int) -> tuple[Jaxpr, list[bool]]:
         reached.extend(g is not None for g in found)
         return [*outputs, *[g for g in found if g is not None]]
 
-    return simplify(
-        trace(flat, jaxpr.in_avals, None, "grad", snapshot=False).jaxpr, reassociate=False
-    ), reached
+    return simplify(trace(flat, jaxpr.in_avals, None, "grad", snapshot=False).jaxpr, reassociate=False), reached
 
 
 _GRADIENTS = DerivedPrograms(_derive)
@@ -181,9 +177,7 @@ def _check_inputs(leaves: Leaves, holomorphic: bool, allow_int: bool, name: str)
             f"{name}: arguments to differentiate must be of floating-point or complex dtype; got {kinds}. "
             "Pass a float (3.0 for 3), or allow_int=True for zeros of dtype float0."
         )
-    if holomorphic and any(
-        aval.dtype.kind != "c" for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m
-    ):
+    if holomorphic and any(aval.dtype.kind != "c" for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m):
         raise TypeError(
             f"{name}: with holomorphic=True arguments must be complex; got {', '.join(map(str, leaves.avals))}. "
             "Pass complex arguments, or drop holomorphic."
@@ -201,26 +195,18 @@ def _check_output(tree: PyTreeDef, avals: Any, holomorphic: bool, name: str) -> 
         )
     kind = avals[0].dtype.kind
     if holomorphic and kind != "c":
-        raise TypeError(
-            f"{name}: with holomorphic=True the output must be complex; got {avals[0]}. Drop holomorphic."
-        )
+        raise TypeError(f"{name}: with holomorphic=True the output must be complex; got {avals[0]}. Drop holomorphic.")
     if not holomorphic and kind != "f":
         raise TypeError(
             f"{name}: the function must return a real floating-point scalar; got {avals[0]}. "
-            + (
-                "Take its real part or absolute value, or pass holomorphic=True."
-                if kind == "c"
-                else "Return a float."
-            )
+            + ("Take its real part or absolute value, or pass holomorphic=True." if kind == "c" else "Return a float.")
         )
 
 
 class Pullback:
     """The function from cotangents of the outputs to cotangents of the inputs that :func:`vjp` returns."""
 
-    def __init__(
-        self, recorded: Recorded, leaves: Leaves, out_tree: PyTreeDef, outputs: int, what: str
-    ) -> None:
+    def __init__(self, recorded: Recorded, leaves: Leaves, out_tree: PyTreeDef, outputs: int, what: str) -> None:
         self._recorded = recorded
         self._leaves = leaves
         self._out_tree = out_tree

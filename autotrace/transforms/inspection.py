@@ -43,15 +43,11 @@ def _make_jaxpr(fun: Any, args: Any, kwargs: Any, static_argnums: Any, return_sh
     return (jaxpr, _shapes(jaxpr, traced)) if return_shape else jaxpr
 
 
-def _trace_call(
-    fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str, with_values: bool
-) -> Traced:
+def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str, with_values: bool) -> Traced:
     static = set(positions_of(static_argnums, len(args), "make_jaxpr", "static_argnums"))
     dynamic = tuple(x for i, x in enumerate(args) if i not in static)
     raw, tree = tree_flatten((dynamic, kwargs))
-    labels = [f"argument[{i}]" for i in range(len(args)) if i not in static] + [
-        f"argument[{k!r}]" for k in kwargs
-    ]
+    labels = [f"argument[{i}]" for i in range(len(args)) if i not in static] + [f"argument[{k!r}]" for k in kwargs]
     avals = avals_from(raw, (*dynamic, *kwargs.values()), what, labels)
     known = with_values and not any(isinstance(x, ShapeDtypeStruct) for x in raw)
 

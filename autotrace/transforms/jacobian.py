@@ -106,9 +106,7 @@ def _start(
     run = trace_leaves(lambda values: chosen.call(*values), leaves, what, has_aux)
     for aval in run.jaxpr.out_avals[: run.outputs]:
         if holomorphic and aval.dtype.kind != "c":
-            raise TypeError(
-                f"{name}: with holomorphic=True outputs must be complex; got {aval}. Drop holomorphic."
-            )
+            raise TypeError(f"{name}: with holomorphic=True outputs must be complex; got {aval}. Drop holomorphic.")
         if name == "jacrev" and not holomorphic and aval.dtype.kind != "f":
             raise TypeError(
                 f"{name}: outputs must be real floating-point arrays; got {aval}. "
@@ -160,9 +158,7 @@ def _jacrev(
     allow_int: bool,
     argnames: Any,
 ) -> Any:
-    chosen, leaves, run = _start(
-        "jacrev", fun, args, kwargs, argnums, argnames, has_aux, holomorphic, allow_int
-    )
+    chosen, leaves, run = _start("jacrev", fun, args, kwargs, argnums, argnames, has_aux, holomorphic, allow_int)
     primals = leaves.primals
     recorded = run_forward(run.jaxpr, primals, [True] * len(primals), run.values)
     out_avals = list(run.jaxpr.out_avals[: run.outputs])
@@ -183,9 +179,7 @@ def _jacrev(
     return _assemble(chosen, leaves, run, blocks, recorded.outputs, has_aux)
 
 
-def _backward_program(
-    recorded: Any, out_avals: Sequence[ShapedArray], count: int
-) -> tuple[Jaxpr, list[bool]]:
+def _backward_program(recorded: Any, out_avals: Sequence[ShapedArray], count: int) -> tuple[Jaxpr, list[bool]]:
     """Record the walk back as a program of the cotangents."""
     reached: list[bool] = []
 
@@ -263,9 +257,7 @@ def hessian(
     )
 
 
-def _hessian(
-    fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any
-) -> Any:
+def _hessian(fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any) -> Any:
     inner = jacrev(fun, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames)
     return _jacfwd(inner, args, kwargs, argnums, has_aux, holomorphic, argnames, name="hessian")
 

@@ -58,9 +58,7 @@ def transpose_jaxpr(
     marks = [True] * len(jaxpr.in_vars) if linear is None else list(linear)
     unknown: set[Atom] = {v for v, mark in zip(jaxpr.in_vars, marks, strict=True) if mark}
     values: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
-    values.update(
-        zip([v for v, mark in zip(jaxpr.in_vars, marks, strict=True) if not mark], fixed, strict=True)
-    )
+    values.update(zip([v for v, mark in zip(jaxpr.in_vars, marks, strict=True) if not mark], fixed, strict=True))
     pending = []
     for equation in jaxpr.equations:
         if unknown.isdisjoint(equation.inputs):
@@ -81,8 +79,7 @@ def transpose_jaxpr(
                 continue
             SOURCE.set(in_phase(source, COTANGENT))
             operands = [
-                v.value if type(v) is Literal else Linear(v.aval) if v in unknown else values[v]
-                for v in inputs
+                v.value if type(v) is Literal else Linear(v.aval) if v in unknown else values[v] for v in inputs
             ]
             for var, ct in zip(
                 inputs, primitive.transpose(got if primitive.multiple else got[0], operands), strict=True

@@ -74,9 +74,7 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
             wanted = [v in active if type(v) is Var else False for v in inputs]
             rule = getattr(primitive, "vjp", None)
             try:
-                found = (
-                    rule(got, out, ins, wanted) if rule else local_pullback(primitive, got, out, ins, wanted)
-                )
+                found = rule(got, out, ins, wanted) if rule else local_pullback(primitive, got, out, ins, wanted)
             except Exception as error:
                 raise annotate(error, Equation(primitive, inputs, outputs, source)) from error.__cause__
             for var, ct, want in zip(inputs, found, wanted):

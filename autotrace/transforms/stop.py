@@ -40,11 +40,7 @@ def ravel_pytree(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
     arrays = [x if hasattr(x := as_operand(leaf), "dtype") else np.asarray(x) for leaf in leaves]
     shapes = [(x.shape, x.dtype) for x in arrays]
     sizes = [int(np.prod(shape, dtype=int)) for shape, _ in shapes]
-    flat = (
-        np.concatenate([np.reshape(x, (n,)) for x, n in zip(arrays, sizes, strict=True)])
-        if arrays
-        else np.zeros(0)
-    )
+    flat = np.concatenate([np.reshape(x, (n,)) for x, n in zip(arrays, sizes, strict=True)]) if arrays else np.zeros(0)
 
     def unravel(vector: Any) -> Any:
         if vector.shape != (sum(sizes),):

@@ -63,13 +63,9 @@ def _tangents(tangents: Any, leaves: Leaves, name: str) -> list[Any]:
     return [t for t, m in zip(checked, leaves.moving, strict=True) if m]
 
 
-def _results(
-    run: Run, outs: Sequence[Any], dots: Sequence[Any], foreign: Sequence[Any], has_aux: bool
-) -> Any:
+def _results(run: Run, outs: Sequence[Any], dots: Sequence[Any], foreign: Sequence[Any], has_aux: bool) -> Any:
     """Build output, its tangent and aux; all of them arrays that nobody else holds."""
-    filled = [
-        zeros_of_tangent(v.aval) if t is None else t for v, t in zip(run.jaxpr.outputs, dots, strict=True)
-    ]
+    filled = [zeros_of_tangent(v.aval) if t is None else t for v, t in zip(run.jaxpr.outputs, dots, strict=True)]
     mine = owned([*outs, *filled[: run.outputs]], foreign)
     values, derivative = mine[: len(outs)], mine[len(outs) :]
     out = tree_unflatten(run.out_tree, values[: run.outputs])
@@ -99,10 +95,7 @@ class LinearMapping:
         filled = [zeros_of(v.aval) if t is None else t for v, t in zip(self.jaxpr.in_vars, dots, strict=True)]
         found = iter(evaluate(self.jaxpr, filled))
         avals = self._run.jaxpr.out_avals[: self._run.outputs]
-        outs = [
-            next(found) if some else zeros_of_tangent(a)
-            for a, some in zip(avals, self._nonzero, strict=False)
-        ]
+        outs = [next(found) if some else zeros_of_tangent(a) for a, some in zip(avals, self._nonzero, strict=False)]
         return tree_unflatten(self._run.out_tree, owned(outs, [*filled, *self.jaxpr.constants]))
 
     def __repr__(self) -> str:
@@ -124,9 +117,7 @@ def linearize(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> 
     leaves = copied(leaves_of(primals, "linearize"))
     what = f"linearize({function_name(fun)})"
     run = trace_leaves(lambda values: fun(*values), leaves, what, has_aux, lasting=True)
-    outs, linear, nonzero = linearize_jaxpr(
-        run.jaxpr, leaves.primals, [True] * len(leaves.primals), run.values, what
-    )
+    outs, linear, nonzero = linearize_jaxpr(run.jaxpr, leaves.primals, [True] * len(leaves.primals), run.values, what)
     values = owned(outs, [*leaves.primals, *run.jaxpr.constants, *linear.constants])
     kept = [i for i, some in enumerate(nonzero) if some]
     linear = linear.replace(outputs=[v for v, i in zip(linear.outputs, kept, strict=True) if i < run.outputs])

@@ -46,9 +46,7 @@ class Transformed:
     def _counts_arguments(self) -> bool:
         """Whether options tell arguments by their position."""
         shown = {k: v for k, v in self._options.items() if v != _default(self._transform, k)}
-        return (
-            "argnums" in shown or "static_argnums" in shown or isinstance(shown.get("in_axes"), tuple | list)
-        )
+        return "argnums" in shown or "static_argnums" in shown or isinstance(shown.get("in_axes"), tuple | list)
 
     def __repr__(self) -> str:
         name: Any = repr(self._fun)
@@ -85,9 +83,7 @@ def _rebuild(transform: Callable[..., Any], fun: Callable[..., Any], options: di
 def check_callable(fun: Any, name: str, spelling: str) -> None:
     """Raise ``TypeError`` unless ``fun`` can be called."""
     if not callable(fun):
-        raise TypeError(
-            f"{name}: the first argument must be a function; got {type(fun).__name__}. Write {spelling}."
-        )
+        raise TypeError(f"{name}: the first argument must be a function; got {type(fun).__name__}. Write {spelling}.")
 
 
 def transformed(

@@ -81,9 +81,7 @@ class Server:
 
     def _ask(self, **request: Any) -> dict[str, Any]:
         if self._process is None:
-            environment = {
-                key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
-            }
+            environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
             self._process = subprocess.Popen(
                 self._command,
                 stdin=subprocess.PIPE,

@@ -110,9 +110,7 @@ def processor() -> str:
 
 def table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
     rule = "|".join(["---", *["---:"] * (len(header) - 1)])
-    return "\n".join(
-        [f"| {' | '.join(header)} |", f"|{rule}|", *(f"| {' | '.join(line)} |" for line in lines)]
-    )
+    return "\n".join([f"| {' | '.join(header)} |", f"|{rule}|", *(f"| {' | '.join(line)} |" for line in lines)])
 
 
 def geometric_mean(ratios: Iterable[float]) -> float | None:
@@ -129,15 +127,7 @@ def seconds(x: float) -> str:
 
 
 def ratio(x: float | None) -> str:
-    return (
-        "-"
-        if x is None
-        else f"{x:,.0f}x"
-        if x >= 100
-        else f"{x:.2f}x"
-        if x >= 0.1
-        else f"{float(f'{x:.2g}')}x"
-    )
+    return "-" if x is None else f"{x:,.0f}x" if x >= 100 else f"{x:.2f}x" if x >= 0.1 else f"{float(f'{x:.2g}')}x"
 
 
 def beside(times: Mapping[str, float], name: str) -> str:
@@ -168,9 +158,7 @@ def steady_table(results: Results) -> str:
 
 def noise(rows: Sequence[Row]) -> str:
     """Say how many figures are uncertain, and name the worst."""
-    spreads = sorted(
-        ((x, f"{name} on {row.name}") for row in rows for name, x in row.noisy.items()), reverse=True
-    )
+    spreads = sorted(((x, f"{name} on {row.name}") for row in rows for name, x in row.noisy.items()), reverse=True)
     found = [f"{what} ({spread:.0%})" for spread, what in spreads if spread > NOISY]
     if not found:
         return ""
@@ -206,9 +194,7 @@ def cold_table(results: Results) -> str:
 def first_table(results: Results) -> str:
     rows = [row for row in results.rows if row.first]
     lines = [[row.name, *(beside(row.first, name) for name in results.names)] for row in rows]
-    return "### Time to the first gradient\n\nFresh process, imports done.\n\n" + table(
-        ["", *results.names], lines
-    )
+    return "### Time to the first gradient\n\nFresh process, imports done.\n\n" + table(["", *results.names], lines)
 
 
 def megabytes(count: int | None) -> str:
@@ -268,9 +254,7 @@ def targets(results: Results) -> list[str]:
     rows = [row for row in results.rows if row.until]
     lines = []
     for n in COUNTS:
-        means = {
-            p: geometric_mean(ratios([at(row, n) for row in rows], p)) for p in results.peers if p != HAND
-        }
+        means = {p: geometric_mean(ratios([at(row, n) for row in rows], p)) for p in results.peers if p != HAND}
         for peer, mean in means.items():
             if mean is not None:
                 lines.append(verdict(f"from cold to {n:,} gradients over {peer}, geometric mean", mean, 1.0))
@@ -280,14 +264,10 @@ def targets(results: Results) -> list[str]:
             lines.append(verdict(f"steady state over {peer}, geometric mean", mean, limit))
     for peer, limit in STEADY_WORST.items():
         lines += every(f"steady state over {peer}", {r.name: ratios([r.steady], peer) for r in rows}, limit)
-    lines += every(
-        "first gradient over jax", {r.name: ratios([r.first], "jax") for r in results.rows}, FIRST_LIMIT
-    )
+    lines += every("first gradient over jax", {r.name: ratios([r.first], "jax") for r in results.rows}, FIRST_LIMIT)
     for row in results.rows:
         if row.name == LONG_PROGRAM and OURS in row.first:
-            lines.append(
-                verdict(f"first gradient of {LONG_PROGRAM} in seconds", row.first[OURS], LONG_LIMIT, "")
-            )
+            lines.append(verdict(f"first gradient of {LONG_PROGRAM} in seconds", row.first[OURS], LONG_LIMIT, ""))
     return lines + every("peak memory over by hand", memory_ratios(results), MEMORY_LIMIT)
 
 

@@ -100,9 +100,7 @@ def steady(calls: Calls, effort: Effort) -> dict[str, harness.Timing]:
     return harness.interleave(calls, rounds, smallest)
 
 
-def cold(
-    workload: Workload, forms: Sequence[str], servers: dict[str, Server], effort: Effort
-) -> dict[str, Any]:
+def cold(workload: Workload, forms: Sequence[str], servers: dict[str, Server], effort: Effort) -> dict[str, Any]:
     """The calls from cold of every form, the median of rounds by the first call; or what went wrong."""
     found: dict[str, list[Cold]] = {}
     failures: dict[str, str] = {}
@@ -162,9 +160,7 @@ def measure_imports(names: Sequence[str], repeat: int) -> dict[str, float]:
         "torch": "torch",
         "jax": "jax",
     }
-    scripts = {
-        name: IMPORT.format(module=module) for name, module in modules.items() if name in ("numpy", *names)
-    }
+    scripts = {name: IMPORT.format(module=module) for name, module in modules.items() if name in ("numpy", *names)}
     scripts["autotrace, after numpy"] = "import numpy\n" + IMPORT.format(module="autotrace")
     return {name: timing.median for name, timing in harness.interleave_processes(scripts, repeat).items()}
 
@@ -197,16 +193,10 @@ def run(workloads: Sequence[Workload], names: Sequence[str], effort: Effort, par
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--quick", action="store_true", help="one look at each, and noisier; no long workloads"
-    )
-    parser.add_argument(
-        "--only", action="append", default=[], metavar="NAME", help="workloads with this in their name"
-    )
+    parser.add_argument("--quick", action="store_true", help="one look at each, and noisier; no long workloads")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="workloads with this in their name")
     parser.add_argument("--libraries", nargs="+", choices=NAMES, default=NAMES, help="leave the others out")
-    parser.add_argument(
-        "--write", type=Path, metavar="PAGE", help="put the tables between the markers of this page"
-    )
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between the markers of this page")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # of other libraries, on Pythons and NumPys newer than they are
     names = [name for name in installed() if name in options.libraries]

@@ -119,9 +119,7 @@ def cases(
     made = []
     for index, given in enumerate(rows):
         given = given if isinstance(given, Row) else Row(given)
-        described = [_describe(x) for x in given.args] + [
-            f"{k}={_describe(v)}" for k, v in given.kwargs.items()
-        ]
+        described = [_describe(x) for x in given.args] + [f"{k}={_describe(v)}" for k, v in given.kwargs.items()]
         made.append(
             Case(
                 "-".join([name, str(index), *described]),

@@ -347,9 +347,7 @@ SHAPES = [
         [(normal(2, 3),), (normal(2, 1, 3),)],
         covers=(np.matrix_transpose, np.linalg.matrix_transpose),
     ),
-    *cases(
-        np.expand_dims, [row(normal(3), 0), row(normal(3), -1), row(normal(2, 3), (0, 2)), row(normal(), 0)]
-    ),
+    *cases(np.expand_dims, [row(normal(3), 0), row(normal(3), -1), row(normal(2, 3), (0, 2)), row(normal(), 0)]),
     *cases(
         np.squeeze,
         [

@@ -21,9 +21,7 @@ KINK = {
 }
 
 
-def unary(
-    function: np.ufunc, low: float, high: float, complex_: bool = True, name: str | None = None
-) -> list[Case]:
+def unary(function: np.ufunc, low: float, high: float, complex_: bool = True, name: str | None = None) -> list[Case]:
     """A function smooth on (low, high), and on complex numbers near it."""
 
     def sample(*shape: int) -> np.ndarray:
@@ -291,9 +289,7 @@ POWERS = [
         name="pow_at_zero",
         covers=(),
     ),
-    *cases(
-        powers_of(0.0, 1.0, 2.0, 3.0), [(np.array([0.0, 1.0, -1.0]),)], name="float_pow_at_zero", covers=()
-    ),
+    *cases(powers_of(0.0, 1.0, 2.0, 3.0), [(np.array([0.0, 1.0, -1.0]),)], name="float_pow_at_zero", covers=()),
     *cases(
         np.power,
         [(np.array([-1.5, 2.0]), ints(2, 3)), (clear(2, 3), ints(0, 1, -2)), (clear(2), np.array(3))],
@@ -383,17 +379,13 @@ CHOICES = [
 EDGES = [
     *cases(np.log, [(np.array([0.0, 1.0, -1.0, INF, NAN]),)], name="log_edge", skip=NO_LIMIT),
     *cases(np.sqrt, [(np.array([0.0, 1.0, -1.0, INF]),)], name="sqrt_edge", skip=NO_LIMIT),
-    *cases(
-        np.divide, [(np.array([0.0, 1.0, INF]), np.array([0.0, 0.0, 2.0]))], name="divide_edge", skip=NO_LIMIT
-    ),
+    *cases(np.divide, [(np.array([0.0, 1.0, INF]), np.array([0.0, 0.0, 2.0]))], name="divide_edge", skip=NO_LIMIT),
     *cases(np.exp, [(np.array([800.0, -800.0, -INF, NAN]),)], name="exp_edge", skip=NO_LIMIT),
     *cases(np.arcsin, [(np.array([1.0, -1.0, 2.0]),)], name="arcsin_edge", skip=NO_LIMIT),
     *cases(np.arccosh, [(np.array([1.0, 0.5]),)], name="arccosh_edge", skip=NO_LIMIT),
     *cases(np.arctanh, [(np.array([1.0, 2.0]),)], name="arctanh_edge", skip=NO_LIMIT),
     *cases(np.reciprocal, [(np.array([0.0, -0.0]),)], name="reciprocal_edge", skip=NO_LIMIT),
-    *cases(
-        np.power, [(np.array([0.0, -1.0, 0.0]), np.array([-1.0, 0.5, 0.0]))], name="power_edge", skip=NO_LIMIT
-    ),
+    *cases(np.power, [(np.array([0.0, -1.0, 0.0]), np.array([-1.0, 0.5, 0.0]))], name="power_edge", skip=NO_LIMIT),
     *cases(
         np.logaddexp,
         [(np.array([-INF, INF, 0.0]), np.array([-INF, INF, -INF]))],
@@ -402,9 +394,7 @@ EDGES = [
     ),
     *cases(np.maximum, [(np.array([NAN, 1.0]), np.array([1.0, NAN]))], name="maximum_nan", skip=NO_LIMIT),
     *cases(np.fmax, [(np.array([NAN, 1.0, 3.0]), np.array([1.0, NAN, 2.0]))], name="fmax_nan", skip=NO_LIMIT),
-    *cases(
-        np.remainder, [(np.array([1.0, 0.0]), np.array([0.0, 2.0]))], name="remainder_edge", skip=NO_LIMIT
-    ),
+    *cases(np.remainder, [(np.array([1.0, 0.0]), np.array([0.0, 2.0]))], name="remainder_edge", skip=NO_LIMIT),
     *cases(
         np.floor_divide,
         [(np.array([1.0, 0.0]), np.array([0.0, 2.0]))],

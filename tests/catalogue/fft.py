@@ -39,9 +39,7 @@ _COMPLEX_PLANES = [
     row(cnormal(2, 3, 2), axes=(0, 1), norm="forward"),
 ]
 _SPACES = [row(x, axes=axes) for x, axes in itertools.product((normal(2, 3, 2),), (None, (1,), (2, 0)))]
-_COMPLEX_SPACES = [
-    row(x, axes=axes) for x, axes in itertools.product((cnormal(2, 3, 2),), (None, (1,), (2, 0)))
-]
+_COMPLEX_SPACES = [row(x, axes=axes) for x, axes in itertools.product((cnormal(2, 3, 2),), (None, (1,), (2, 0)))]
 _SHIFTS = [
     row(normal(5)),
     row(normal(4)),

@@ -191,17 +191,11 @@ def _sorted(x: Any) -> Any:
 
 
 CASES = [
-    *[
-        c
-        for k, (i, s, _) in INDICES.items()
-        for c in cases(_reads(i), [(normal(*s),)], name=f"read_{k}", covers=())
-    ],
+    *[c for k, (i, s, _) in INDICES.items() for c in cases(_reads(i), [(normal(*s),)], name=f"read_{k}", covers=())],
     *[
         c
         for k, (i, s, v) in INDICES.items()
-        for c in cases(
-            _set(i), [(normal(*s), normal(*v)), (cnormal(*s), normal(*v))], name=f"set_{k}", covers=()
-        )
+        for c in cases(_set(i), [(normal(*s), normal(*v)), (cnormal(*s), normal(*v))], name=f"set_{k}", covers=())
     ],
     *[
         c
@@ -211,9 +205,7 @@ CASES = [
     *[
         c
         for m in ("set", "add", "subtract", "multiply", "divide", "min", "max")
-        for c in cases(
-            at(np.array([1, 1, 0]), m), [(normal(2, 3), normal(3, 3) + 2)], name=f"at_{m}", covers=()
-        )
+        for c in cases(at(np.array([1, 1, 0]), m), [(normal(2, 3), normal(3, 3) + 2)], name=f"at_{m}", covers=())
     ],
     *cases(at(([0, 1, 0], [2, 2, 2]), "power"), [(abs(normal(2, 3)), normal(3))], name="at_power", covers=()),
     *cases(at((0, slice(1, None)), "multiply"), [(normal(2, 3), normal(2))], name="at_slice", covers=()),

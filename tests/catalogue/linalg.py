@@ -316,13 +316,9 @@ NORMS = [
             row(np.outer([1.0, 2.0], [3.0, 1.0]), ord=-2),
         ],
         name="norm_deficient",
-        skip=dict.fromkeys(
-            ("numeric", "second_order"), "a kink on whose sides the slopes differ in second order"
-        ),
+        skip=dict.fromkeys(("numeric", "second_order"), "a kink on whose sides the slopes differ in second order"),
     ),
-    *cases(
-        np.linalg.norm, [row(np.array([0.0, 1.5, -0.5]), ord=p) for p in (2, 4)], name="norm_zero_element"
-    ),
+    *cases(np.linalg.norm, [row(np.array([0.0, 1.5, -0.5]), ord=p) for p in (2, 4)], name="norm_zero_element"),
     *cases(
         np.linalg.norm,
         [row(np.array([2.0, -2.0, 1.0]), ord=np.inf), row(np.array([2.0, -1.0, 1.0]), ord=-np.inf)],

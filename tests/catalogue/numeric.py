@@ -54,9 +54,7 @@ _representation = [
     *cases(np.round, [(_INTEGERS, -1)], name="round_integers", traced=(0,), differentiable=False),
     *cases(np.round, [(np.array([True, False]),)], name="round_bools", traced=(0,), differentiable=False),
     *cases(np.around, [(normal(3), 2)], differentiable=False),
-    *cases(
-        lambda x: x.round(1), [(normal(3),)], name="method_round", covers=(np.round,), differentiable=False
-    ),
+    *cases(lambda x: x.round(1), [(normal(3),)], name="method_round", covers=(np.round,), differentiable=False),
     *cases(
         lambda x: round(x, 1),
         [(np.float64(0.26),)],
@@ -163,9 +161,7 @@ _predicates = [
         ],
         differentiable=False,
     ),
-    *cases(
-        np.isclose, [(_INTEGERS, _INTEGERS + 1)], name="isclose_integers", traced=(0, 1), differentiable=False
-    ),
+    *cases(np.isclose, [(_INTEGERS, _INTEGERS + 1)], name="isclose_integers", traced=(0, 1), differentiable=False),
     *cases(
         lambda a, b: np.allclose(a, b) & True,
         [(normal(2), normal(2)), (_ODD[1:], _ODD[1:])],

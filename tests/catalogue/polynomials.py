@@ -14,8 +14,7 @@ CASES = [
         np.polymul,
         [(np.array([0.0, 0.0, 2.0, 1.0]), np.array([0.0, 1.5])), (np.zeros(2), normal(2))],
         name="polymul_zeros",
-        skip=_ASKS
-        | dict.fromkeys(("numeric", "second_order"), "a leading zero that moves changes the length"),
+        skip=_ASKS | dict.fromkeys(("numeric", "second_order"), "a leading zero that moves changes the length"),
     ),
     *cases(
         np.polydiv,

@@ -73,9 +73,7 @@ PRODUCTS = [
             (cnormal(2), cnormal(3)),
         ],
     ),
-    *cases(
-        np.linalg.matmul, [(normal(2, 3), normal(3, 2)), (normal(2, 2, 3), normal(3))], name="linalg.matmul"
-    ),
+    *cases(np.linalg.matmul, [(normal(2, 3), normal(3, 2)), (normal(2, 2, 3), normal(3))], name="linalg.matmul"),
     *cases(
         np.linalg.tensordot,
         [(normal(2, 3), normal(2, 3)), row(normal(2, 3), normal(3), axes=1)],
@@ -110,9 +108,7 @@ COVARIANCE = [
             row(normal(2, 4), ddof=0),
             row(normal(2, 4), fweights=np.array([1, 2, 1, 3])),
             row(normal(2, 4), aweights=np.array([0.5, 1.5, 1.0, 2.0])),
-            row(
-                normal(2, 4), aweights=np.array([0.5, 1.5, 1.0, 2.0]), fweights=np.array([1, 2, 1, 3]), ddof=0
-            ),
+            row(normal(2, 4), aweights=np.array([0.5, 1.5, 1.0, 2.0]), fweights=np.array([1, 2, 1, 3]), ddof=0),
             (cnormal(2, 3),),
             (normal(0, 3),),
         ],

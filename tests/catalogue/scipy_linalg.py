@@ -143,9 +143,7 @@ def factoring() -> list[Case]:
             name="eigh_pencil",
         ),
         *cases(asl.eigvalsh, [(normal(3, 3),)]),
-        *cases(
-            lambda a, x: asl.eigvalsh(a, gram(x)), [(cnormal(2, 2), cnormal(2, 2))], name="eigvalsh_pencil"
-        ),
+        *cases(lambda a, x: asl.eigvalsh(a, gram(x)), [(cnormal(2, 2), cnormal(2, 2))], name="eigvalsh_pencil"),
         *cases(asl.det, [(normal(3, 3),), (normal(2, 2, 2),)]),
         *cases(asl.norm, [(normal(3),), row(normal(2, 3), ord=1), row(normal(2, 3), axis=0, keepdims=True)]),
     ]

@@ -58,9 +58,7 @@ def binary(function: Any, x: tuple[float, float], y: tuple[float, float], **opti
     return cases(function, rows, **options)
 
 
-def of_order(
-    function: Any, orders: list[Any], low: float, high: float, z: float = 0.0, **options: Any
-) -> list[Case]:
+def of_order(function: Any, orders: list[Any], low: float, high: float, z: float = 0.0, **options: Any) -> list[Case]:
     """A function of an order that carries no derivative, and an argument."""
 
     def at(x: Any, order: Any) -> Any:
@@ -201,11 +199,7 @@ def bessels() -> list[Case]:
     second = [sc.y0, sc.y1, sc.k0, sc.k1, sc.k0e, sc.k1e]
     return [
         *[case for function in entire for case in unary(function, -3, 3)],
-        *[
-            case
-            for function in entire
-            for case in cases(function, [(np.zeros(1),)], name=f"{function.__name__}_zero")
-        ],
+        *[case for function in entire for case in cases(function, [(np.zeros(1),)], name=f"{function.__name__}_zero")],
         *[
             case
             for function in (sc.i0e, sc.i1e)
@@ -334,8 +328,7 @@ def sums() -> list[Case]:
         *cases(asp.log_softmax, [(normal(3),), row(normal(2, 3), axis=0), (np.array([1e3, 1.0]),)]),
         *cases(
             lambda x, n: asp.polygamma(n, x),
-            [row(uniform(0.5, 3, 3), n=n) for n in (0, 1, 2, np.array([0, 1, 3]))]
-            + [row(uniform(0.5, 3), n=1)],
+            [row(uniform(0.5, 3, 3), n=n) for n in (0, 1, 2, np.array([0, 1, 3]))] + [row(uniform(0.5, 3), n=1)],
             name="polygamma",
             skip={"float32": "polygamma of float32 is float64, as SciPy's"},
         ),

@@ -45,9 +45,7 @@ def build() -> list[Case]:
         )
         made += cases(family.pdf, [(uniform(low, high, 2), *shapes)], name=f"{name}_pdf")
         logarithms = (
-            ("logcdf", "logsf")
-            if name in ("norm", "logistic", "lognorm", "expon", "pareto", "uniform")
-            else ()
+            ("logcdf", "logsf") if name in ("norm", "logistic", "lognorm", "expon", "pareto", "uniform") else ()
         )
         for method in ("cdf", "sf", "ppf", "isf", *logarithms):
             a, b = (0.1, 0.9) if method in ("ppf", "isf") else (low, high)
@@ -104,9 +102,7 @@ def multivariate() -> list[Case]:
             ],
             name="multivariate_normal_logpdf",
         ),
-        *cases(
-            lambda x, a: mvn.pdf(x, cov=gram(a)), [(normal(2), normal(2, 2))], name="multivariate_normal_pdf"
-        ),
+        *cases(lambda x, a: mvn.pdf(x, cov=gram(a)), [(normal(2), normal(2, 2))], name="multivariate_normal_pdf"),
         *cases(
             mvn.logpdf,
             [

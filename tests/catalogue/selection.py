@@ -101,9 +101,7 @@ CASES = [
         np.interp,
         [(np.array([1.7, np.nan]), _GRID, normal(4))],
         name="interp_nan",
-        skip=dict.fromkeys(
-            ("numeric", "second_order", "linearize"), "NaN has no difference, and 0 times it is not 0"
-        ),
+        skip=dict.fromkeys(("numeric", "second_order", "linearize"), "NaN has no difference, and 0 times it is not 0"),
     ),
     *cases(np.interp, [(np.arange(3), np.arange(3), normal(3))], name="interp_integers", traced=(0,)),
     *cases(np.ix_, [(normal(2), normal(3)), (normal(2), [0, 1], normal(1))]),

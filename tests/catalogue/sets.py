@@ -47,9 +47,7 @@ CASES = [
         traced=(0,),
         skip=_ASKS,
     ),
-    *cases(
-        np.unique, [row(normal(2, 0), axis=0), row(normal(0, 2), axis=0)], name="unique_empty", skip=_ASKS
-    ),
+    *cases(np.unique, [row(normal(2, 0), axis=0), row(normal(0, 2), axis=0)], name="unique_empty", skip=_ASKS),
     *cases(np.unique_all, [(_TIES,)], skip=_AT_TIES),
     *cases(np.unique_counts, [(_TIES,)], skip=_AT_TIES),
     *cases(np.unique_inverse, [(_TIES,), (np.array([[1.0, 2.0], [2.0, 1.0]]),)], skip=_AT_TIES),
@@ -68,9 +66,7 @@ CASES = [
         [
             (_TIES, np.array([3.0, 1.0, 1.0, 7.0])),
             row(_TIES, np.array([3.0, 1.0, 1.0, 7.0]), return_indices=True),
-            row(
-                np.array([1.0, 3.0, 2.0]), np.array([2.0, 3.0, 4.0]), assume_unique=True, return_indices=True
-            ),
+            row(np.array([1.0, 3.0, 2.0]), np.array([2.0, 3.0, 4.0]), assume_unique=True, return_indices=True),
         ],
         name="intersect1d_ties",
         skip=_AT_TIES,

@@ -5,9 +5,7 @@ import numpy as np
 from . import cases, cnormal, normal, row, since
 
 UNSTACK = (
-    [*cases(np.unstack, [(normal(2, 3),), row(normal(2, 3), axis=-1), (cnormal(2),)])]
-    if hasattr(np, "unstack")
-    else []
+    [*cases(np.unstack, [(normal(2, 3),), row(normal(2, 3), axis=-1), (cnormal(2),)])] if hasattr(np, "unstack") else []
 )
 
 SPLITTING = [
@@ -15,9 +13,7 @@ SPLITTING = [
         np.array_split,
         [(normal(5), 3), row(normal(2, 5), [1, 3], axis=1), (normal(2), 4), (normal(4), [3, 1, -1])],
     ),
-    *cases(
-        np.split, [(normal(6), 3), row(normal(2, 4), 2, axis=-1), (normal(5), [2, 2, 7]), (cnormal(4), 2)]
-    ),
+    *cases(np.split, [(normal(6), 3), row(normal(2, 4), 2, axis=-1), (normal(5), [2, 2, 7]), (cnormal(4), 2)]),
     *cases(np.hsplit, [(normal(4), 2), (normal(2, 3), [1]), (normal(2, 2, 2), 2)]),
     *cases(np.vsplit, [(normal(4, 1), 2), (normal(2, 3), [1])]),
     *cases(np.dsplit, [(normal(1, 2, 4), 2), (normal(1, 2, 3), [1])]),
@@ -367,12 +363,8 @@ LINALG = [
 ]
 
 INQUIRY = [
-    *cases(
-        lambda x: x * (len(np.array_repr(x)) > 3), [(normal(2),)], name="array_repr", covers=(np.array_repr,)
-    ),
-    *cases(
-        lambda x: x * (len(np.array_str(x)) > 3), [(normal(2),)], name="array_str", covers=(np.array_str,)
-    ),
+    *cases(lambda x: x * (len(np.array_repr(x)) > 3), [(normal(2),)], name="array_repr", covers=(np.array_repr,)),
+    *cases(lambda x: x * (len(np.array_str(x)) > 3), [(normal(2),)], name="array_str", covers=(np.array_str,)),
     *cases(
         lambda x: x * (len(np.array2string(x, precision=2)) > 3),
         [(normal(2),)],
@@ -390,21 +382,15 @@ INQUIRY = [
         (np.common_type,),
         differentiable=False,
     ),
-    *cases(
-        lambda x: np.can_cast(x, np.float32), [(normal(2),)], "can_cast", (np.can_cast,), differentiable=False
-    ),
+    *cases(lambda x: np.can_cast(x, np.float32), [(normal(2),)], "can_cast", (np.can_cast,), differentiable=False),
     *cases(
         lambda x: x * np.shares_memory(x, x + 1),
         [(normal(2),)],
         "shares_memory",
         (np.shares_memory, np.may_share_memory),
     ),
-    *cases(
-        lambda x: x[np.diag_indices_from(x)], [(normal(2, 2),)], "diag_indices_from", (np.diag_indices_from,)
-    ),
-    *cases(
-        lambda x: x[np.tril_indices_from(x)], [(normal(2, 3),)], "tril_indices_from", (np.tril_indices_from,)
-    ),
+    *cases(lambda x: x[np.diag_indices_from(x)], [(normal(2, 2),)], "diag_indices_from", (np.diag_indices_from,)),
+    *cases(lambda x: x[np.tril_indices_from(x)], [(normal(2, 3),)], "tril_indices_from", (np.tril_indices_from,)),
     *cases(
         lambda x: x[np.triu_indices_from(x, 1)],
         [(normal(2, 3),)],

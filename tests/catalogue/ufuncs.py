@@ -32,9 +32,7 @@ _reduced = [
             (cnormal(3),),
         ],
     ),
-    *method(
-        np.multiply, "reduce", [(np.array([0.0, 2.0, -1.0]),), row(normal(2, 3), axis=(0, 1), where=_MASK)]
-    ),
+    *method(np.multiply, "reduce", [(np.array([0.0, 2.0, -1.0]),), row(normal(2, 3), axis=(0, 1), where=_MASK)]),
     *method(
         np.subtract,
         "reduce",
@@ -63,9 +61,7 @@ _reduced = [
             row(normal(2, 3), where=_MASK),
         ],
     ),
-    *method(
-        np.logaddexp, "reduce", [(normal(5),), row(normal(2, 3), axis=1), row(normal(2, 3), where=_MASK)]
-    ),
+    *method(np.logaddexp, "reduce", [(normal(5),), row(normal(2, 3), axis=1), row(normal(2, 3), where=_MASK)]),
     *method(
         np.logaddexp,
         "reduce",
@@ -106,9 +102,7 @@ _reduced = [
         [(np.array([0.0, 1.0, 2.0]),), (np.array([2.0]),), (normal(0),)],
         differentiable=False,
     ),
-    *method(
-        np.bitwise_and, "reduce", [(_INTEGERS,), row(_INTEGERS, axis=None)], traced=(0,), differentiable=False
-    ),
+    *method(np.bitwise_and, "reduce", [(_INTEGERS,), row(_INTEGERS, axis=None)], traced=(0,), differentiable=False),
     *method(np.bitwise_or, "reduce", [(_INTEGERS,)], traced=(0,), differentiable=False),
     *method(np.bitwise_xor, "reduce", [row(_INTEGERS, axis=1)], traced=(0,), differentiable=False),
     *method(np.gcd, "reduce", [(_INTEGERS,)], traced=(0,), differentiable=False),

@@ -72,9 +72,7 @@ class Qr(Stacked):
         k = m if self.complete else min(m, n)
         return a.update(shape=(*stack, m, k)), a.update(shape=(*stack, k, n))
 
-    def jvp(
-        self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]
-    ) -> tuple[Array, Array]:
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]) -> tuple[Array, Array]:
         (da,), (q, r) = tangents, outputs
         k = min(da.shape[-2:])
         q1, r1 = q[..., :, :k], r[..., :k, :]

@@ -70,9 +70,7 @@ class Lstsq(Stacked):
             minima[i] = found if found.size else 0.0 if rank[i] == a.shape[-1] else np.nan
         return x, minima, rank[()], s
 
-    def abstract(
-        self, a: ShapedArray, b: ShapedArray
-    ) -> tuple[ShapedArray, ShapedArray, ShapedArray, ShapedArray]:
+    def abstract(self, a: ShapedArray, b: ShapedArray) -> tuple[ShapedArray, ShapedArray, ShapedArray, ShapedArray]:
         check_matrix(self.name, a)
         if a.shape[:-1] != b.shape[:-1] or a.dtype != b.dtype:
             raise ValueError(f"lstsq: the right-hand sides must fit the matrices; got {a} and {b}{here()}.")
@@ -84,9 +82,7 @@ class Lstsq(Stacked):
             a.update(shape=(*stack, min(m, n)), dtype=real),
         )
 
-    def jvp(
-        self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]
-    ) -> Sequence[Array]:
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]) -> Sequence[Array]:
         (a, b), (da, db), x = primals, tangents, outputs[0]
         p = np.linalg.pinv(a, self.rcond)
         r = b - np.matmul(a, x)
@@ -96,9 +92,7 @@ class Lstsq(Stacked):
         if da is not None:
             back, ph = adjoint(da), adjoint(p)
             turn = np.matmul(back, np.matmul(ph, x))
-            dx = (
-                dx + np.matmul(p, np.matmul(ph, np.matmul(back, r))) + turn - np.matmul(p, np.matmul(a, turn))
-            )
+            dx = dx + np.matmul(p, np.matmul(ph, np.matmul(back, r))) + turn - np.matmul(p, np.matmul(a, turn))
             u, _, vh = np.linalg.svd(a, full_matrices=False)
             ds = np.real((np.conj(u) * np.matmul(da, adjoint(vh))).sum(axis=-2))
         return dx, 2 * np.real((np.conj(r) * misfit).sum(axis=-2)), None, ds

@@ -38,9 +38,7 @@ class Solve(Stacked):
         change = np.matmul(da, output)
         return bind(self, a, -change if db is None else db - change)
 
-    def vjp(
-        self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]
-    ) -> Sequence[Array]:
+    def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         ct_b = bind(self, inputs[0].mT, ct)
         return (-np.matmul(ct_b, output.mT) if wanted[0] else None, ct_b if wanted[1] else None)
 
@@ -119,9 +117,7 @@ class Cofactors(Stacked):
     def abstract(self, a: ShapedArray, *directions: ShapedArray) -> ShapedArray:
         self.check_square(a)
         if any(e is not a for e in directions):
-            raise ValueError(
-                f"cofactors: directions must be like the matrix; got {(a, *directions)}{here()}."
-            )
+            raise ValueError(f"cofactors: directions must be like the matrix; got {(a, *directions)}{here()}.")
         return a
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
@@ -212,9 +208,7 @@ class Slogdet(Stacked):
         sign = a.update(shape=a.shape[:-2])
         return sign, sign.update(dtype=real_dtype(a.dtype))
 
-    def jvp(
-        self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]
-    ) -> Sequence[Array]:
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]) -> Sequence[Array]:
         (a,), (da,), (sign, logdet) = primals, tangents, outputs
         change = (self._inverse(a, logdet).mT * da).sum(axis=(-2, -1))
         if a.dtype.kind != "c":

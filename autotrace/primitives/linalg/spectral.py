@@ -69,9 +69,7 @@ class Eigh(Stacked):
         self.check_square(a)
         return a.update(shape=a.shape[:-1], dtype=real_dtype(a.dtype)), a
 
-    def jvp(
-        self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]
-    ) -> tuple[Array, Array]:
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]) -> tuple[Array, Array]:
         w, v = outputs
         change = np.matmul(adjoint(v), np.matmul(hermitian(tangents[0], self.uplo == "U"), v))
         return np.real(diagonal_part(change)), np.matmul(v, _over_gaps(change, _gaps(w).astype(v.dtype)))
@@ -127,17 +125,13 @@ class Eig(Stacked):
         v = a.update(dtype=_complex_dtype(a.dtype))
         return v.update(shape=a.shape[:-1]), v
 
-    def jvp(
-        self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]
-    ) -> tuple[Array, Array]:
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], outputs: Sequence[Array]) -> tuple[Array, Array]:
         w, v = outputs
         c = np.matmul(np.linalg.inv(v), np.matmul(tangents[0].astype(v.dtype), v))
         dv = np.matmul(v, _over_gaps(c, _gaps(w)))
         length = np.real((np.conj(v) * dv).sum(axis=-2))
         size = np.real(v * np.conj(v))
-        largest = (
-            np.arange(v.shape[-1])[:, None] == np.argmax(size, axis=-2)[..., None, :] if v.size else size > 0
-        )
+        largest = np.arange(v.shape[-1])[:, None] == np.argmax(size, axis=-2)[..., None, :] if v.size else size > 0
         phase = np.where(largest, np.imag(dv * np.conj(v)) / np.where(largest, size, 1), 0).sum(axis=-2)
         return diagonal_part(c), dv - v * (length + 1j * phase)[..., None, :]
 

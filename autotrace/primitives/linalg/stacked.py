@@ -33,9 +33,7 @@ class Stacked(Primitive, family=True):
     def check_square(self, a: ShapedArray) -> None:
         """Raise ``TypeError`` unless ``a`` is a stack of square matrices that LAPACK takes."""
         if a.ndim < 2 or a.shape[-1] != a.shape[-2] or a.dtype.char not in "fdFD":
-            raise TypeError(
-                f"{self.name}: the operand must be a stack of square inexact matrices; got {a}{here()}."
-            )
+            raise TypeError(f"{self.name}: the operand must be a stack of square inexact matrices; got {a}{here()}.")
 
 
 class Ratio(Binary):

@@ -45,9 +45,7 @@ class Lu(Stacked):
     multiple: ClassVar[bool] = True
 
     def impl(self, a: Array) -> tuple[Array, Array, Array]:
-        left, u, perm = (
-            np.empty(aval.shape, aval.dtype) for aval in self.abstract(ShapedArray(a.shape, a.dtype))
-        )
+        left, u, perm = (np.empty(aval.shape, aval.dtype) for aval in self.abstract(ShapedArray(a.shape, a.dtype)))
         k = min(a.shape[-2:])
         for i in np.ndindex(*a.shape[:-2]):
             packed, exchanges = scipy.linalg.lu_factor(a[i], check_finite=False)
@@ -75,9 +73,7 @@ class Lu(Stacked):
                 [left, np.broadcast_to(np.eye(m, dtype=da.dtype)[:, k:], (*stack, m, m - k))], axis=-1
             )
         if n > k:
-            u = np.concatenate(
-                [u, np.broadcast_to(np.eye(n, dtype=da.dtype)[k:], (*stack, n - k, n))], axis=-2
-            )
+            u = np.concatenate([u, np.broadcast_to(np.eye(n, dtype=da.dtype)[k:], (*stack, n - k, n))], axis=-2)
         c = triangular(left, moved, True, unit=True)
         c = triangular(u.mT, c.mT, True).mT
         strict = lower_part(c, -1)
@@ -175,9 +171,7 @@ def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> t
     return strict + u, bind(Exchanges(k), perm)
 
 
-def lu_solve(
-    lu_and_piv: Any, b: Any, trans: Any = 0, overwrite_b: bool = False, check_finite: bool = True
-) -> Array:
+def lu_solve(lu_and_piv: Any, b: Any, trans: Any = 0, overwrite_b: bool = False, check_finite: bool = True) -> Array:
     """Return x with op(a) x = b, given (lu, piv) as :func:`lu_factor` returns it; op is chosen by ``trans``
     (0, 1, 2).
     """
@@ -186,9 +180,7 @@ def lu_solve(
     packed = square("lu_solve", packed)
     vector = b.ndim == 1
     b = b[:, None] if vector else b
-    perm = bind(Permutation(), exchanges if hasattr(exchanges, "aval") else np.asarray(exchanges, np.int32))[
-        ..., None
-    ]
+    perm = bind(Permutation(), exchanges if hasattr(exchanges, "aval") else np.asarray(exchanges, np.int32))[..., None]
     if trans in (0, "N"):
         b = np.take_along_axis(b, np.broadcast_to(perm, (*b.shape[:-1], 1)), axis=-2)
         x = solve_triangular(packed, b, lower=True, unit_diagonal=True)
@@ -206,9 +198,7 @@ def cholesky(a: Any, lower: bool = False, overwrite_a: bool = False, check_finit
     return np.linalg.cholesky(square("cholesky", a), upper=not lower)
 
 
-def cho_factor(
-    a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True
-) -> tuple[Array, bool]:
+def cho_factor(a: Any, lower: bool = False, overwrite_a: bool = False, check_finite: bool = True) -> tuple[Array, bool]:
     """Return (c, lower) for :func:`cho_solve`. The triangle that SciPy leaves as it finds it is zero here."""
     return cholesky(a, lower), bool(lower)
 
@@ -282,11 +272,7 @@ def eigh(
         factor = np.linalg.cholesky(b) if lower else adjoint(np.linalg.cholesky(b, upper=True))
         a = _reduced(hermitian(a, upper=not lower), factor, type)
         lower = True
-    chosen = (
-        slice(None)
-        if subset_by_index is None
-        else slice(int(subset_by_index[0]), int(subset_by_index[1]) + 1)
-    )
+    chosen = slice(None) if subset_by_index is None else slice(int(subset_by_index[0]), int(subset_by_index[1]) + 1)
     if eigvals_only:
         return np.linalg.eigvalsh(a, "L" if lower else "U")[..., chosen]
     w, v = np.linalg.eigh(a, "L" if lower else "U")
@@ -337,8 +323,6 @@ def det(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Array:
     return np.linalg.det(square("det", a))
 
 
-def norm(
-    a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, check_finite: bool = True
-) -> Array:
+def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, check_finite: bool = True) -> Array:
     """Return a norm of vectors or matrices, as :func:`numpy.linalg.norm` does."""
     return np.linalg.norm(operand(a), ord, axis, keepdims)

@@ -56,18 +56,14 @@ class MatrixFunction(Stacked):
     def abstract(self, a: ShapedArray, *directions: ShapedArray) -> ShapedArray:
         self.check_square(a)
         if any(e.shape != a.shape or e.dtype != a.dtype for e in directions):
-            raise ValueError(
-                f"{self.function}: directions must be like the matrix; got {a} and {directions}{here()}."
-            )
+            raise ValueError(f"{self.function}: directions must be like the matrix; got {a} and {directions}{here()}.")
         return a
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         a, *directions = primals
         da, *changes = tangents
         terms = [
-            bind(self, a, *directions[:i], de, *directions[i + 1 :])
-            for i, de in enumerate(changes)
-            if de is not None
+            bind(self, a, *directions[:i], de, *directions[i + 1 :]) for i, de in enumerate(changes) if de is not None
         ]
         if da is not None:
             terms.append(bind(self, a, *directions, da))
@@ -122,9 +118,7 @@ def sqrtm(A: Any) -> Array:
     return bind(MatrixFunction("sqrtm"), square("sqrtm", A))
 
 
-def expm_frechet(
-    A: Any, E: Any, method: Any = None, compute_expm: bool = True, check_finite: bool = True
-) -> Any:
+def expm_frechet(A: Any, E: Any, method: Any = None, compute_expm: bool = True, check_finite: bool = True) -> Any:
     """Return the exponential of A : f[..., n, n] and its derivative in the direction E, or the derivative
     alone.
 

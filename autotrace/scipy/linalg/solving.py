@@ -40,9 +40,7 @@ class TriangularSolve(Stacked):
     def abstract(self, a: ShapedArray, b: ShapedArray) -> ShapedArray:
         self.check_square(a)
         if a.shape[:-1] != b.shape[:-1] or a.dtype != b.dtype:
-            raise ValueError(
-                f"triangular_solve: the right-hand sides must fit the matrices; got {a} and {b}{here()}."
-            )
+            raise ValueError(f"triangular_solve: the right-hand sides must fit the matrices; got {a} and {b}{here()}.")
         return b
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
@@ -81,8 +79,7 @@ def _aligned(name: str, a: Array, b: Array) -> tuple[Array, Array, bool]:
     if a.shape[-1] != b.shape[-2]:
         avals = f"{ShapedArray(a.shape, a.dtype)} and {ShapedArray(b.shape, b.dtype)}"
         raise ValueError(
-            f"{name}: the right-hand sides must fit the matrices; got {avals}{here()}. Transpose "
-            "or reshape b."
+            f"{name}: the right-hand sides must fit the matrices; got {avals}{here()}. Transpose or reshape b."
         )
     stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     return broadcast_to(a, (*stack, *a.shape[-2:])), broadcast_to(b, (*stack, *b.shape[-2:])), vector
@@ -144,8 +141,7 @@ def structured(name: str, a: Array, assume_a: Any, lower: bool) -> Array:
     kind = _STRUCTURES.get(assume_a, assume_a)
     if kind not in _KNOWN:
         raise ValueError(
-            f"{name}: assume_a must be one of {', '.join(_KNOWN)}; got {assume_a!r}{here()}. "
-            "Pass one of these."
+            f"{name}: assume_a must be one of {', '.join(_KNOWN)}; got {assume_a!r}{here()}. Pass one of these."
         )
     if kind in ("hermitian", "positive definite"):
         return hermitian(a, upper=not lower)
@@ -181,9 +177,7 @@ def solve(
     a = structured("solve", square("solve", a), assume_a, lower)
     if transposed:
         if a.dtype.kind == "c":
-            raise NotImplementedError(
-                f"solve: transposed is for real systems; got a complex one{here()}. Pass a.T."
-            )
+            raise NotImplementedError(f"solve: transposed is for real systems; got a complex one{here()}. Pass a.T.")
         a = a.mT
     a, b, vector = _aligned("solve", a, b)
     x = np.linalg.solve(a, b)
@@ -224,11 +218,7 @@ class Sylvester(Stacked):
     def abstract(self, a: ShapedArray, b: ShapedArray, q: ShapedArray) -> ShapedArray:
         self.check_square(a)
         self.check_square(b)
-        if (
-            q.shape != (*a.shape[:-1], b.shape[-1])
-            or a.shape[:-2] != b.shape[:-2]
-            or not a.dtype == b.dtype == q.dtype
-        ):
+        if q.shape != (*a.shape[:-1], b.shape[-1]) or a.shape[:-2] != b.shape[:-2] or not a.dtype == b.dtype == q.dtype:
             raise ValueError(
                 f"sylvester: q must have the rows of a and the columns of b; got {a}, {b} and {q}{here()}."
             )
@@ -254,9 +244,7 @@ def solve_sylvester(a: Any, b: Any, q: Any) -> Array:
     return bind(Sylvester(), *[broadcast_to(x, (*stack, *x.shape[-2:])) for x in (a, b, q)])
 
 
-def pinv(
-    a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True
-) -> Array:
+def pinv(a: Any, *, atol: Any = None, rtol: Any = None, return_rank: bool = False, check_finite: bool = True) -> Array:
     """Return the pseudoinverse of a : f[..., m, n]; singular values up to ``rtol`` times the largest count
     as 0.
     """

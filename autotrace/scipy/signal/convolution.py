@@ -47,9 +47,7 @@ class Convolution(Primitive):
             raise ValueError(
                 f"convolve: operands must have equal rank and dtype; got {x} and {y}{here()}. Reshape one."
             )
-        lengths = [
-            max(m + n - 1, 0) if m and n else 0 for m, n in zip(x.shape[stack:], y.shape[stack:], strict=True)
-        ]
+        lengths = [max(m + n - 1, 0) if m and n else 0 for m, n in zip(x.shape[stack:], y.shape[stack:], strict=True)]
         return x.update(shape=(*x.shape[:stack], *lengths))
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
@@ -102,8 +100,7 @@ def _operands(name: str, in1: Any, in2: Any) -> tuple[Array, Array]:
     x, y = (v if hasattr(v := as_operand(u), "dtype") else np.asarray(v) for u in (in1, in2))
     if x.ndim != y.ndim:
         raise ValueError(
-            f"{name}: in1 and in2 must have the same rank; got shapes {x.shape} and "
-            f"{y.shape}{here()}. Reshape one."
+            f"{name}: in1 and in2 must have the same rank; got shapes {x.shape} and {y.shape}{here()}. Reshape one."
         )
     dtype = np.result_type(x.dtype, y.dtype)
     return x.astype(dtype) if x.dtype != dtype else x, y.astype(dtype) if y.dtype != dtype else y
@@ -114,9 +111,7 @@ def _swaps(name: str, mode: str, x: Array, y: Array, axes: Sequence[int]) -> boo
     every axis.
     """
     if mode not in ("full", "same", "valid"):
-        raise ValueError(
-            f"{name}: mode must be 'full', 'same' or 'valid'; got {mode!r}{here()}. Pass one of these."
-        )
+        raise ValueError(f"{name}: mode must be 'full', 'same' or 'valid'; got {mode!r}{here()}. Pass one of these.")
     if mode != "valid":
         return False
     if all(x.shape[i] >= y.shape[i] for i in axes):
@@ -158,9 +153,7 @@ def _convolved(name: str, x: Array, y: Array, mode: str, method: str, axes: Sequ
         return z
     return _part(
         z,
-        x.shape
-        if mode == "same"
-        else tuple(max(m - n + 1, 0) for m, n in zip(x.shape, y.shape, strict=True)),
+        x.shape if mode == "same" else tuple(max(m - n + 1, 0) for m, n in zip(x.shape, y.shape, strict=True)),
         axes,
     )
 
@@ -205,9 +198,7 @@ def correlate(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> A
     axes = range(x.ndim)
     if _swaps("correlate", mode, x, y, axes):
         # SciPy correlates the larger with the smaller, and turns the result round.
-        return np.conj(
-            _reversed(_convolved("correlate", y, np.conj(_reversed(x, x.ndim)), mode, method, axes), x.ndim)
-        )
+        return np.conj(_reversed(_convolved("correlate", y, np.conj(_reversed(x, x.ndim)), mode, method, axes), x.ndim))
     return _convolved("correlate", x, np.conj(_reversed(y, y.ndim)), mode, method, axes)
 
 

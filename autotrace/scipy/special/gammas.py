@@ -82,8 +82,7 @@ class Psi(Unary):
     def derivative(self, x: Array, y: Array) -> Array:
         if x.dtype.kind == "c":
             raise MissingRuleError(
-                f"psi: its derivative is offered for real arguments; got a complex one{here()}. "
-                "Use real arguments."
+                f"psi: its derivative is offered for real arguments; got a complex one{here()}. Use real arguments."
             )
         return sc._zeta(2.0, x)
 
@@ -285,9 +284,7 @@ class Betaincinv(Ternary):
 def student_density(df: Array, t: Array) -> Array:
     """The density of Student's t distribution, the derivative of stdtr(df, t) in t."""
     half = 0.5 * df
-    return np.exp(sc.gammaln(half + 0.5) - sc.gammaln(half) - (half + 0.5) * np.log1p(t * t / df)) / np.sqrt(
-        np.pi * df
-    )
+    return np.exp(sc.gammaln(half + 0.5) - sc.gammaln(half) - (half + 0.5) * np.log1p(t * t / df)) / np.sqrt(np.pi * df)
 
 
 class Stdtr(Binary):

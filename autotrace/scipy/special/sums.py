@@ -39,9 +39,7 @@ def _shift(x: Array, axis: Any) -> Array:
     return np.where(np.isfinite(top), top, np.zeros((), top.dtype))
 
 
-def logsumexp(
-    a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
-) -> Any:
+def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False) -> Any:
     """Return log(sum(b exp(a))) along ``axis`` (an integer, a tuple, or None for all) without overflow.
 
     Elements with weight 0 count as 0 even where exp(a) is infinite. A negative sum is NaN, or with

@@ -107,9 +107,7 @@ class Continuous(Distribution):
         """Return the density at ``x``."""
         return np.exp(self.logpdf(x, *args, **kwargs))
 
-    def _distribution(
-        self, function: Any, x: Any, args: Any, kwargs: Any, at_low: float, at_high: float
-    ) -> Array:
+    def _distribution(self, function: Any, x: Any, args: Any, kwargs: Any, at_low: float, at_high: float) -> Array:
         z, shapes, _, below, above, ok = self._standardised(x, args, kwargs, False)
         value = np.where(below, at_low, np.where(above, at_high, function(z, *shapes)))
         return np.where(ok, value, np.nan)
@@ -204,9 +202,7 @@ class Discrete(Distribution):
         """Return the logarithm of ``sf``."""
         return np.log(self.sf(k, *args, **kwargs))
 
-    def _distribution(
-        self, function: Any, k: Any, args: Any, kwargs: Any, at_low: float, at_high: float
-    ) -> Array:
+    def _distribution(self, function: Any, k: Any, args: Any, kwargs: Any, at_low: float, at_high: float) -> Array:
         *shapes, loc = self.parameters(args, kwargs)
         j = np.floor(operand(k) - loc)
         below, above = j < 0, j >= self._high(*shapes)

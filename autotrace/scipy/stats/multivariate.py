@@ -88,9 +88,7 @@ class Dirichlet:
         if not isinstance(x, Tracer) and (np.any(x < 0) or np.any(np.abs(x.sum(axis=0) - 1) > 1e-9)):
             raise ValueError(f"dirichlet: x must be positive and add up to 1; got {x}{here()}. Normalise it.")
         if not isinstance(alpha, Tracer) and np.any(alpha <= 0):
-            raise ValueError(
-                f"dirichlet: alpha must be positive; got {alpha}{here()}. Pass positive parameters."
-            )
+            raise ValueError(f"dirichlet: alpha must be positive; got {alpha}{here()}. Pass positive parameters.")
         powers = alpha.reshape((-1,) + (1,) * (x.ndim - 1)) - 1
         return sc.xlogy(powers, x).sum(axis=0) + sc.gammaln(alpha.sum()) - sc.gammaln(alpha).sum()
 

@@ -62,7 +62,5 @@ def workloads() -> list[Workload]:
         Workload(f"20 elementwise, {name}", partial(arrays, size), builders, long=name == LONG)
         for name, size in SIZES.items()
     ]
-    first = Workload(
-        "2,000 operations", lambda: (0.5, 1.5), gradients(long_chain, long_chain), cold_only=True
-    )
+    first = Workload("2,000 operations", lambda: (0.5, 1.5), gradients(long_chain, long_chain), cold_only=True)
     return [*chains, first]

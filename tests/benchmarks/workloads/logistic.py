@@ -34,9 +34,7 @@ def minimize(value_and_gradient: ValueAndGradient, w: numpy.ndarray, memory: int
     return w
 
 
-def two_loops(
-    history: list[tuple[numpy.ndarray, numpy.ndarray, float]], slope: numpy.ndarray
-) -> numpy.ndarray:
+def two_loops(history: list[tuple[numpy.ndarray, numpy.ndarray, float]], slope: numpy.ndarray) -> numpy.ndarray:
     q, steps = slope.copy(), []
     for s, y, rho in reversed(history):
         steps.append(rho * (s @ q))
