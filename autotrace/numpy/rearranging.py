@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
+from ..errors import UnsupportedError
 from ..primitives.indexing import embed
-from ..tracing import ReadOnly, Tracer, fresh, implements, link, method
+from ..tracing import ReadOnly, Tracer, fresh, here, implements, link, method
 from .arguments import Array, array, integer, integers
 from .joining import along
 
@@ -45,6 +46,43 @@ def flipud(m: Any) -> Array:
     if x.ndim < 1:
         raise ValueError("Input must be >= 1-d.")
     return x[::-1]
+
+
+@implements(np.lib.stride_tricks.sliding_window_view)
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Array:
+    """Every window of ``window_shape`` along the axes, the windows' own axes last.
+
+    The windows overlap, so what they share is read-only: ``writeable`` is refused.
+    Raises ``ValueError`` where a window is longer than its axis.
+    """
+    if writeable:
+        raise UnsupportedError(
+            f"sliding_window_view: writeable must be False for a traced array{here()}. Write to the array itself."
+        )
+    x = array(x)
+    lengths = integers(window_shape)
+    axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim, allow_duplicate=True)
+    if any(n < 0 for n in lengths):
+        raise ValueError("`window_shape` cannot contain negative values")
+    if len(lengths) != len(axes):
+        raise ValueError(
+            f"window_shape must have a length for each axis; got {window_shape} for {len(axes)} axes{here()}"
+        )
+    left = list(x.shape)
+    for n, i in zip(lengths, axes, strict=True):
+        left[i] -= n - 1
+    if any(left[i] < 1 for i in axes):
+        raise ValueError("window shape cannot be larger than input array shape")
+
+    def windows(x: Array) -> Array:
+        for n, i in zip(lengths, axes, strict=True):
+            starts = np.arange(x.shape[i] - n + 1)
+            x = np.moveaxis(x[along(i, starts[:, None] + np.arange(n))], i + 1, -1)
+        return x
+
+    return link(x, windows(x), ReadOnly(windows), readonly=True)
 
 
 @implements(np.roll)

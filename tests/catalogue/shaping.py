@@ -181,6 +181,17 @@ REARRANGING = [
         ],
     ),
     *cases(
+        np.lib.stride_tricks.sliding_window_view,
+        [
+            (normal(4), 2),
+            (normal(3, 4), (2, 3)),
+            row(normal(3, 4), 2, axis=1),
+            row(normal(4), (2, 2), axis=(0, 0)),
+            (normal(3), 1),
+            (cnormal(3), 3),
+        ],
+    ),
+    *cases(
         np.rot90,
         [
             (normal(2, 3),),
