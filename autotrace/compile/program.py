@@ -20,6 +20,8 @@ from .passes import PASSES, run_passes
 __all__ = ["Program", "optimize"]
 
 RUNS_BEFORE_COMPILING = 24
+ELEMENTS_OF_COMPILING = 2_000
+"""Elements of output that are computed in about the time of compiling one equation."""
 LONGEST = 100_000
 """Equations; longer programs stay interpreted: compiling them would take seconds."""
 
@@ -32,7 +34,7 @@ def optimize(jaxpr: Jaxpr) -> Jaxpr:
 class Program:
     """A callable of a jaxpr, from its leaves (arrays and NumPy scalars) to the list of its outputs."""
 
-    __slots__ = ("_compiled", "_optimized", "_runs", "fresh", "jaxpr")
+    __slots__ = ("_compiled", "_optimized", "_runs", "fresh", "is_large", "jaxpr")
 
     def __init__(self, jaxpr: Jaxpr) -> None:
         self.jaxpr = jaxpr
@@ -41,6 +43,9 @@ class Program:
         self._runs = 0
         self.fresh = False
         """Outputs are arrays of their own by construction: nobody has to look, and copy."""
+        elements = sum([v.aval.size for e in jaxpr.equations for v in e.outputs])
+        self.is_large = elements >= max(SMALLEST, ELEMENTS_OF_COMPILING * len(jaxpr.equations))
+        """One run costs more than compiling, and would keep more."""
 
     def __call__(self, *leaves: Any) -> Sequence[Any]:
         if self._compiled is not None:
@@ -56,11 +61,6 @@ class Program:
         values.update(zip(jaxpr.in_vars, leaves, strict=True))
         run_all(jaxpr, values)
         return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
-
-    @property
-    def is_large(self) -> bool:
-        """On large arrays one run costs more than compiling, and keeps more."""
-        return any(v.aval.size >= SMALLEST for e in self.jaxpr.equations for v in e.outputs)
 
     @property
     def optimized(self) -> Jaxpr:
