@@ -1115,7 +1115,7 @@ def float_in_a_nested_transform():
 @bad(
     e.ConcretizationTypeError,
     "float(): the value must be known; got f64[] at {here}, which vmap(<lambda>) knows by shape alone. "
-    "Keep it as an array, or use pure_callback.",
+    "Keep it as an array.",
 )
 def float_of_stop_gradient_under_vmap():
     vmap(lambda x: x * float(stop_gradient(x)))(np.ones(3))  # here
@@ -1191,7 +1191,7 @@ def determinant_of_an_array_of_traced_scalars():
 @bad(
     e.TracerBoolConversionError,
     "bool(): the value must be known; got bool[] at {here}, which vmap(relu) knows by shape alone. Use "
-    "np.where(condition, a, b), cond or while_loop.",
+    "np.where(condition, a, b).",
 )
 def bool_under_vmap():
     def relu(x):
@@ -1205,7 +1205,7 @@ def bool_under_vmap():
 @bad(
     e.TracerBoolConversionError,
     "bool(): the value must be known; got f64[] at {here}, which make_jaxpr(<lambda>) knows by shape "
-    "alone. Use np.where(condition, a, b), cond or while_loop.",
+    "alone. Use np.where(condition, a, b).",
 )
 def bool_of_a_shape():
     make_jaxpr(lambda x: x if x else -x)(ShapeDtypeStruct((), float))  # here
@@ -1919,7 +1919,7 @@ def eval_jaxpr_of_a_list():
 @bad(
     e.GuardError,
     "guard: the program was traced where bool(x) is True; got False. Trace the function again on these "
-    "values, or use np.where, cond or while_loop.",
+    "values, or use np.where.",
 )
 def guard_of_another_path():
     program = make_jaxpr(lambda x: x if x > 0 else -x)(1.0)  # here

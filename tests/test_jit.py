@@ -603,7 +603,7 @@ def test_a_guard_that_never_settles():
         assert message.startswith(
             "jit(unsettled): a function may take max_paths=3 paths for one kind of arguments; got"
         )
-        assert f"test_jit.py:{line}. Use np.where, cond or while_loop there, or a larger max_paths." in message
+        assert f"test_jit.py:{line}. Use np.where there, or a larger max_paths." in message
     assert jitted(2.0) == 4.0  # the known paths still answer
     assert jitted(np.float32(5.0)) == 25.0  # as does another kind
 

@@ -320,7 +320,7 @@ class Jitted(Transformed):
         at = f" at {where.file}:{where.line}" if where else ""
         return GuardError(
             f"jit({function_name(self._fun)}): a function may take max_paths={self._max_paths} paths for one kind of "
-            f"arguments; got another one{at}. Use np.where, cond or while_loop there, or a larger max_paths."
+            f"arguments; got another one{at}. Use np.where there, or a larger max_paths."
         )
 
     def _explanation(self, key: Any, paths: Sequence[_Path]) -> str:

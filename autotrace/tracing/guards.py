@@ -67,7 +67,7 @@ class Guard(Primitive):
         if not same:
             raise GuardError(
                 f"guard: the program was traced where {self.kind}(x) is {self.expected}; got {value}. "
-                "Trace the function again on these values, or use np.where, cond or while_loop."
+                "Trace the function again on these values, or use np.where."
             )
         return ()
 
@@ -135,7 +135,7 @@ def _ask(x: Tracer, kind: str, error: type[ConcretizationTypeError], cure: str) 
 
 @method("__bool__")
 def _bool(x: Tracer) -> bool:
-    return bool(_ask(x, "bool", TracerBoolConversionError, "Use np.where(condition, a, b), cond or while_loop."))
+    return bool(_ask(x, "bool", TracerBoolConversionError, "Use np.where(condition, a, b)."))
 
 
 @method("__int__", "__trunc__")
@@ -173,7 +173,7 @@ def _inert(x: Tracer, kind: str) -> Any:
     """Answer for values through which no derivative flows; the guard keeps the number from going stale."""
     if x.aval.inexact and x._trace.carries(x._var):
         _refuse(x, kind)
-    return _ask(x, kind, ConcretizationTypeError, "Keep it as an array, or use pure_callback.")
+    return _ask(x, kind, ConcretizationTypeError, "Keep it as an array.")
 
 
 def _refuse_array(x: Tracer, kind: str) -> NoReturn:
