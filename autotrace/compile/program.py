@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..ir import Atom, Jaxpr, Literal, Primitive
+from ..ir import Atom, Jaxpr, Primitive
 from ..primitives.families import Elementwise
 from ..primitives.reduction import Reduction
-from ..tracing import run_all
+from ..tracing import evaluate
 from .codegen import Compiled, generate
 from .fusion import SMALLEST
 from .passes import PASSES, run_passes
@@ -53,14 +53,7 @@ class Program:
         self._runs += 1
         if (self._runs > RUNS_BEFORE_COMPILING or self.is_large) and len(self.optimized.equations) <= LONGEST:
             return self.compiled(*leaves)
-        return self._interpret(leaves)
-
-    def _interpret(self, leaves: Sequence[Any]) -> Sequence[Any]:
-        jaxpr = self.jaxpr if self._optimized is None else self._optimized
-        values: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
-        values.update(zip(jaxpr.in_vars, leaves, strict=True))
-        run_all(jaxpr, values)
-        return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
+        return evaluate(self.jaxpr if self._optimized is None else self._optimized, leaves)
 
     @property
     def optimized(self) -> Jaxpr:

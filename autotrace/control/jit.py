@@ -21,8 +21,8 @@ import numpy as np
 from ..compile.codegen import Compiled
 from ..compile.program import Program
 from ..errors import GuardError
-from ..ir import Equation, Jaxpr, Literal, ShapedArray, place, print_jaxpr
-from ..tracing import SCALAR_AVALS, ShapeDtypeStruct, Tracer, bind, leaf_aval, leaf_value, run_all, trace
+from ..ir import Equation, Jaxpr, ShapedArray, place, print_jaxpr
+from ..tracing import SCALAR_AVALS, ShapeDtypeStruct, Tracer, bind, evaluate, leaf_aval, leaf_value, trace
 from ..transforms.arguments import function_name, locate, owned
 from ..transforms.wrapper import Transformed, transformed
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
@@ -280,7 +280,7 @@ class Jitted(Transformed):
         if path.program.is_large and not any(type(x) is Tracer for x in jaxpr.constants):
             outs = path.program(*arguments.leaves)
         else:
-            outs = _finish(jaxpr, arguments.leaves, values)
+            outs = evaluate(jaxpr, arguments.leaves, values)
         if any(type(x) is Tracer for x in jaxpr.constants):
             return tree_unflatten(path.out_tree, outs)  # closes over an enclosing trace: good for this call only
         self._cache.misses += 1
@@ -306,7 +306,7 @@ class Jitted(Transformed):
             path, values = self._record(arguments)
         jaxpr = path.program.jaxpr
         if self._inline or _guards(jaxpr) or any(type(x) is Tracer for x in jaxpr.constants):
-            return tree_unflatten(path.out_tree, _finish(jaxpr, arguments.leaves, values))
+            return tree_unflatten(path.out_tree, evaluate(jaxpr, arguments.leaves, values))
         if paths:
             self._cache.hits += 1
         else:
@@ -433,14 +433,6 @@ def _static_key(value: Any) -> tuple[Any, ...]:
     if isinstance(value, float | complex | np.inexact):
         return kind, repr(value)
     return kind, value
-
-
-def _finish(jaxpr: Jaxpr, leaves: Sequence[Any], values: dict[Any, Any]) -> list[Any]:
-    """Run what tracing has not computed yet."""
-    values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
-    values.update(zip(jaxpr.in_vars, leaves, strict=True))
-    run_all(jaxpr, values)
-    return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
 
 
 def _result(path: _Path, outs: Sequence[Any], leaves: Sequence[Any]) -> Any:

@@ -3,7 +3,7 @@
 from .avals import ShapedArray, aval_of, dtype_name, float0, is_inexact, tangent_dtype
 from .check import check_jaxpr
 from .equation import Atom, Equation, Literal, Var, used_vars
-from .evaluate import annotate, eval_jaxpr, last_uses
+from .evaluate import add_note, annotate, eval_jaxpr, has_note, last_uses
 from .jaxpr import Jaxpr
 from .primitive import REGISTRY, Linear, Primitive
 from .print import print_jaxpr
@@ -38,6 +38,7 @@ __all__ = [
     "ShapedArray",
     "Source",
     "Var",
+    "add_note",
     "annotate",
     "aval_of",
     "check_jaxpr",
@@ -45,6 +46,7 @@ __all__ = [
     "dtype_name",
     "eval_jaxpr",
     "float0",
+    "has_note",
     "here",
     "in_phase",
     "is_inexact",

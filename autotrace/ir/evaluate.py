@@ -13,7 +13,7 @@ from .source import Place, place
 if TYPE_CHECKING:
     from .jaxpr import Jaxpr
 
-__all__ = ["annotate", "eval_jaxpr", "last_uses"]
+__all__ = ["add_note", "annotate", "eval_jaxpr", "has_note", "last_uses"]
 
 
 def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
@@ -96,9 +96,18 @@ def last_uses(jaxpr: Jaxpr) -> dict[int, list[Var]]:
 def annotate(error: Exception, equation: Equation) -> Exception:
     """Add to ``error`` the equation that raised it and the user's line, once; return it."""
     where: Place | None = place(equation.source)
-    notes = error.__dict__.setdefault("__notes__", [])
-    if not any(note.startswith("autotrace:") for note in notes):
+    if not has_note(error):
         avals = ", ".join(str(atom.aval) for atom in equation.inputs)
         line = f" at {where.file}:{where.line} ({where.function})" if where else ""
-        notes.append(f"autotrace: raised by {equation.primitive.name}({avals}){line}")
+        add_note(error, f"raised by {equation.primitive.name}({avals}){line}")
     return error
+
+
+def has_note(error: Exception) -> bool:
+    """Tell whether ``error`` has a note of ours."""
+    return any(note.startswith("autotrace:") for note in getattr(error, "__notes__", ()))
+
+
+def add_note(error: Exception, text: str) -> None:
+    """Add a note of ours to ``error``: ``error.add_note``, which Python 3.10 lacks."""
+    error.__dict__.setdefault("__notes__", []).append(f"autotrace: {text}")

@@ -193,28 +193,23 @@ class Products(Deferred):
         self._einsum = einsum
         self._xs = [x]
         self._ys = [y]
-        self._rest: Array = None
 
-    def plus(self, other: Any) -> Products:
-        if isinstance(other, Products) and other._einsum is self._einsum and other._xs[0].shape == self._xs[0].shape:
-            self._xs += other._xs
-            self._ys += other._ys
-            other = other._rest
-        elif isinstance(other, Deferred):
-            other = other.whole()
-        if other is not None:
-            self._rest = other if self._rest is None else self._rest + other
-        return self
+    def absorb(self, other: Any) -> bool:
+        if not isinstance(other, Products) or other._einsum is not self._einsum:
+            return False
+        if other._xs[0].shape != self._xs[0].shape:
+            return False
+        self._xs += other._xs
+        self._ys += other._ys
+        return True
 
-    def whole(self) -> Array:
+    def gathered(self) -> Array:
         if len(self._xs) == 1:
-            ct = bind(self._einsum, self._xs[0], self._ys[0])
-        else:
-            operands, out = self._einsum.subscripts.split("->")
-            x, y = operands.split(",")
-            letter = next(c for c in ascii_letters if c not in operands)
-            ct = contract(f"{letter}{x},{letter}{y}->{out}", np.stack(self._xs), np.stack(self._ys))
-        return ct if self._rest is None else self._rest + ct
+            return bind(self._einsum, self._xs[0], self._ys[0])
+        operands, out = self._einsum.subscripts.split("->")
+        x, y = operands.split(",")
+        letter = next(c for c in ascii_letters if c not in operands)
+        return contract(f"{letter}{x},{letter}{y}->{out}", np.stack(self._xs), np.stack(self._ys))
 
 
 def contract(subscripts: str, x: Any, y: Any) -> Array:

@@ -20,14 +20,32 @@ Array = Any
 
 
 class Deferred:
-    """A cotangent that a ``vjp`` rule leaves to be put together when all that is added to it is known."""
+    """A cotangent that a ``vjp`` rule leaves to be put together when all that is added to it is known.
+
+    A kind of it says what it can ``absorb``, and how it is ``gathered``; all else that is added is kept beside.
+    """
+
+    _rest: Array = None
 
     def plus(self, other: Any) -> Deferred:
         """Add an array or another deferred cotangent; may change this one."""
-        raise NotImplementedError
+        if isinstance(other, Deferred):
+            other = other._rest if self.absorb(other) else other.whole()
+        if other is not None:
+            self._rest = other if self._rest is None else self._rest + other
+        return self
 
     def whole(self) -> Array:
         """Return the cotangent as an array."""
+        ct = self.gathered()
+        return ct if self._rest is None else self._rest + ct
+
+    def absorb(self, other: Any) -> bool:
+        """Take in what ``other`` has gathered, if it is of this kind; tell whether it is."""
+        raise NotImplementedError
+
+    def gathered(self) -> Array:
+        """Return the sum of what was gathered."""
         raise NotImplementedError
 
 

@@ -220,25 +220,18 @@ class Parts(Deferred):
         self._shape = shape
         self._indices = [index]
         self._cts = [ct]
-        self._rest: Array = None
 
-    def plus(self, other: Any) -> Parts:
-        if isinstance(other, Parts):
-            self._indices += other._indices
-            self._cts += other._cts
-            other = other._rest
-        elif isinstance(other, Deferred):
-            other = other.whole()
-        if other is not None:
-            self._rest = other if self._rest is None else self._rest + other
-        return self
+    def absorb(self, other: Any) -> bool:
+        if not isinstance(other, Parts):
+            return False
+        self._indices += other._indices
+        self._cts += other._cts
+        return True
 
-    def whole(self) -> Array:
+    def gathered(self) -> Array:
         if len(self._cts) == 1:
-            ct = bind(Embed(self._shape, self._indices[0]), *self._cts)
-        else:
-            ct = bind(EmbedSum(self._shape, tuple(self._indices)), *self._cts)
-        return ct if self._rest is None else self._rest + ct
+            return bind(Embed(self._shape, self._indices[0]), *self._cts)
+        return bind(EmbedSum(self._shape, tuple(self._indices)), *self._cts)
 
 
 def embed(x: Array, shape: tuple[int, ...], index: tuple[Item, ...]) -> Array:

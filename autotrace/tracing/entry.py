@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import AutotraceError, MutationError, UnsupportedError
-from ..ir import Atom, Jaxpr, ShapedArray, aval_of, raised_at
+from ..ir import Atom, Jaxpr, ShapedArray, add_note, aval_of, has_note, raised_at
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path
 from .guards import here
 from .protocols import FUNCTIONS
@@ -81,9 +81,8 @@ def trace(
 def _locate(error: Exception, what: str) -> None:
     """Note on an error whose message does not tell it the user's line, once."""
     where = raised_at(error)
-    notes = error.__dict__.setdefault("__notes__", [])
-    if where and where not in str(error) and not any(note.startswith("autotrace:") for note in notes):
-        notes.append(f"autotrace: raised{where} while {what} traced it")
+    if where and where not in str(error) and not has_note(error):
+        add_note(error, f"raised{where} while {what} traced it")
 
 
 def _explain(error: Exception, what: str) -> None:
@@ -99,8 +98,7 @@ def _explain(error: Exception, what: str) -> None:
             "Copy the argument first: x = x.copy()."
         ) from error
     if "only integers, slices" in str(error):
-        notes = error.__dict__.setdefault("__notes__", [])
-        notes.append("autotrace: a NumPy array takes no traced index. Write autotrace.numpy.asarray(array)[index].")
+        add_note(error, "a NumPy array takes no traced index. Write autotrace.numpy.asarray(array)[index].")
     told = str(error)
     untyped = "not supported for the input types" in told and not _raised_in_ours(error)
     if untyped or "dtype('O')" in told or "which has no callable" in told:

@@ -342,9 +342,13 @@ def run_all(jaxpr: Jaxpr, values: dict[Atom, Any]) -> None:
         raise annotate(error, equation) from error.__cause__
 
 
-def evaluate(jaxpr: Jaxpr, inputs: Sequence[Any]) -> list[Any]:
-    """Run ``jaxpr`` on arrays, or on tracers: then its equations are recorded in their trace."""
-    values: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
+def evaluate(jaxpr: Jaxpr, inputs: Sequence[Any], known: dict[Atom, Any] | None = None) -> list[Any]:
+    """Run ``jaxpr`` on arrays, or on tracers: then its equations are recorded in their trace.
+
+    ``known`` holds values that tracing has computed already, and takes the others.
+    """
+    values: dict[Atom, Any] = {} if known is None else known
+    values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, inputs, strict=True))
     run_all(jaxpr, values)
     return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
