@@ -1,11 +1,12 @@
 """The intermediate representation. It knows arrays by shape and dtype, and nothing of tracing."""
 
-from .avals import ShapedArray, aval_of, dtype_name, float0, is_inexact, tangent_dtype
+from .avals import DYNAMIC, ShapedArray, aval_of, dtype_name, float0, is_inexact, tangent_dtype
 from .check import check_jaxpr
+from .cost import Cost, equation_cost, program_cost
 from .equation import Atom, Equation, Literal, Var, used_vars
 from .evaluate import add_note, annotate, eval_jaxpr, has_note, last_uses
 from .jaxpr import Jaxpr
-from .primitive import REGISTRY, Linear, Primitive
+from .primitive import REGISTRY, Linear, Linearized, Primitive, Run
 from .print import print_jaxpr
 from .source import (
     COTANGENT,
@@ -24,17 +25,21 @@ from .source import (
 
 __all__ = [
     "COTANGENT",
+    "DYNAMIC",
     "PRIMAL",
     "REGISTRY",
     "SOURCE",
     "TANGENT",
     "Atom",
+    "Cost",
     "Equation",
     "Jaxpr",
     "Linear",
+    "Linearized",
     "Literal",
     "Place",
     "Primitive",
+    "Run",
     "ShapedArray",
     "Source",
     "Var",
@@ -44,6 +49,7 @@ __all__ = [
     "check_jaxpr",
     "deriving",
     "dtype_name",
+    "equation_cost",
     "eval_jaxpr",
     "float0",
     "has_note",
@@ -53,6 +59,7 @@ __all__ = [
     "last_uses",
     "place",
     "print_jaxpr",
+    "program_cost",
     "raised_at",
     "tangent_dtype",
     "used_vars",

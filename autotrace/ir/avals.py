@@ -9,7 +9,10 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-__all__ = ["ShapedArray", "aval_of", "dtype_name", "float0", "is_inexact", "tangent_dtype"]
+__all__ = ["DYNAMIC", "ShapedArray", "aval_of", "dtype_name", "float0", "is_inexact", "tangent_dtype"]
+
+DYNAMIC: Final = -1
+"""The length of an axis that only the run of a program tells."""
 
 float0: Final = np.dtype([("float0", np.void, 0)])
 """The dtype of the derivative of an integer: it has a shape and no content (JAX's convention)."""
@@ -31,6 +34,9 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 
 class ShapedArray:
     """An array of known ``shape`` and ``dtype`` and unknown content.
+
+    An axis of length ``DYNAMIC`` is as long as the run makes it: what a loop of unknown length keeps. It prints as ``?``,
+    and counts as one in ``size``.
 
     ``weak_type`` marks what came from a Python number: it adapts to the dtype it meets (NEP 50). It
     steers promotion while tracing only: operands of an equation have their dtypes made equal before.
@@ -65,8 +71,8 @@ class ShapedArray:
         self = object.__new__(cls)
         size = 1
         for length in shape:
-            size *= length
-        text = f"{dtype_name(dtype)}[{','.join(map(str, shape))}]"
+            size *= length if length >= 0 else 1
+        text = f"{dtype_name(dtype)}[{','.join([str(n) if n >= 0 else '?' for n in shape])}]"
         values = (dtype, is_inexact(dtype), len(shape), shape, size, text, bool(weak_type))
         for name, value in zip(cls.__slots__, values, strict=True):
             object.__setattr__(self, name, value)
@@ -82,6 +88,15 @@ class ShapedArray:
     def strong(self) -> ShapedArray:
         """Return this aval without weak typing."""
         return ShapedArray(self.shape, self.dtype) if self.weak_type else self
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that such an array takes.
+
+        >>> ShapedArray((2, 3), np.dtype(np.float32)).nbytes
+        24
+        """
+        return self.size * self.dtype.itemsize
 
     def __repr__(self) -> str:
         return self.text

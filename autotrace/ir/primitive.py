@@ -15,7 +15,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from ..errors import MissingRuleError
 from .avals import ShapedArray
@@ -26,13 +26,23 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import Self, dataclass_transform
 
-__all__ = ["REGISTRY", "Linear", "Primitive"]
+__all__ = ["REGISTRY", "Linear", "Linearized", "Primitive", "Run"]
 
 REGISTRY: dict[str, type[Primitive]] = {}
 """Every primitive by its name, which is how a printed or saved program names it."""
 
 
 _INTERNING = threading.Lock()
+
+
+class Run(NamedTuple):
+    """A program that one evaluation of an equation runs, and how often; see :meth:`Primitive.runs`."""
+
+    program: Any
+    times: int | None = 1
+    """``None`` if only the values tell, as for a ``while`` loop."""
+    alternative: bool = False
+    """Of the runs so marked one takes place, as of the branches of a ``cond``."""
 
 
 class Linear:
@@ -65,6 +75,33 @@ class Linear:
     __array_ufunc__ = __array_function__ = _refuse
 
 
+class Linearized(NamedTuple):
+    """An equation that has run, and the linear equation that its tangents satisfy."""
+
+    outputs: Sequence[Any]
+    primitive: Primitive
+    """The linear equation's: from operands to the tangents of the outputs that are ``reached``."""
+    operands: Sequence[Any]
+    """Its operands, None for each tangent of a moving input, in their order."""
+    reached: Sequence[bool]
+
+    def operands_with(self, tangents: Sequence[Any]) -> list[Any]:
+        """Return the operands with ``tangents`` (or :class:`Linear` placeholders) of the moving inputs."""
+        given = iter(tangents)
+        return [next(given) if x is None else x for x in self.operands]
+
+    def spread(self, tangents: Sequence[Any]) -> list[Any]:
+        """Return a tangent for each output, None for those that are not reached."""
+        given = iter(tangents)
+        return [next(given) if some else None for some in self.reached]
+
+    def pull(self, cts: Sequence[Any], moving: Sequence[ShapedArray]) -> list[Any]:
+        """Return the cotangents of the moving inputs, given those of all outputs."""
+        reached = [ct for ct, some in zip(cts, self.reached, strict=True) if some]
+        found = self.primitive.transpose(reached, self.operands_with([Linear(aval) for aval in moving]))
+        return [ct for ct, x in zip(found, self.operands, strict=True) if x is None]
+
+
 @dataclass_transform(frozen_default=True)
 class Primitive:
     """The base of all operations. A subclass annotates its static parameters and defines its rules.
@@ -79,7 +116,11 @@ class Primitive:
     - ``batch(size, inputs, batched)``: the outputs for a whole batch; batched inputs and all outputs carry the
       batch as axis 0.
     - ``vjp(cts, outputs, inputs, wanted)``: derived from ``jvp`` and ``transpose``; families give it directly.
-    - ``flops(inputs, outputs)``: floating-point operations, from avals.
+    - ``linearize(inputs, moving)``: for primitives that hold programs: run, and keep what the linear equation of the
+      tangents needs (:class:`Linearized`). Reverse mode and ``linearize`` use it in place of ``impl``.
+    - ``push(primals, tangents)``: outputs and tangents in one run, which forward mode uses in place of ``impl``.
+    - ``flops(inputs, outputs)``: floating-point operations, from avals; ``reads(inputs, outputs)``: bytes read of each
+      operand; ``view``: the output is another look at the first operand's memory; ``runs()``: programs that it runs.
 
     A concrete class that lacks one of ``required`` is refused where it is defined. Abstract families are
     declared with ``class Family(Primitive, family=True)``.
@@ -98,6 +139,10 @@ class Primitive:
     """Kept though nothing uses its outputs."""
     stops: ClassVar[bool] = False
     """No derivative flows through it, whatever its inputs."""
+    view: ClassVar[bool] = False
+    """The output shares the memory of the first operand, as a reshape does: nothing is moved or allocated."""
+    linearize: ClassVar[Callable[..., Linearized] | None] = None
+    push: ClassVar[Callable[..., tuple[Sequence[Any], Sequence[Any]]] | None] = None
     required: ClassVar[tuple[str, ...]] = ("impl", "abstract", "jvp", "batch")
 
     _interned: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Primitive]] = weakref.WeakValueDictionary()
@@ -179,6 +224,15 @@ class Primitive:
         """Estimate the floating-point operations of one evaluation: one for each output element."""
         return sum(aval.size for aval in outputs)
 
+    def reads(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> Sequence[int]:
+        """Return the bytes that one evaluation reads of each operand: all of it, or nothing for a view."""
+        return [0 if self.view else aval.nbytes for aval in inputs]
+
+    def runs(self) -> Sequence[Run]:
+        """Return the programs that one evaluation runs: each parameter that is a program, once, unless overridden."""
+        values = [value for field in self.fields for value in _flat(getattr(self, field))]
+        return [Run(value) for value in values if hasattr(value, "in_vars")]
+
     def transpose(self, cts: Any, inputs: Sequence[Any]) -> Sequence[Any]:
         """Refuse: a primitive that is not linear has no transpose."""
         raise MissingRuleError(
@@ -186,3 +240,7 @@ class Primitive:
             f"{self.name}({', '.join('linear' if type(x) is Linear else 'known' for x in inputs)}){here()}. "
             "Make the function linear, or define transpose(cts, inputs) in the class of the primitive."
         )
+
+
+def _flat(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)

@@ -6,38 +6,49 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ir import SOURCE, TANGENT, Atom, Jaxpr, Literal, annotate, in_phase
-from ..tracing import Tracer, run, run_all
+from ..tracing import Tracer, bind, run, run_all
 
 __all__ = ["push_forward"]
 
 
 def push_forward(
-    jaxpr: Jaxpr, primals: Sequence[Any], tangents: Sequence[Any], known: dict[Atom, Any] | None = None
+    jaxpr: Jaxpr,
+    primals: Sequence[Any],
+    tangents: Sequence[Any],
+    known: dict[Atom, Any] | None = None,
+    linear: bool = False,
 ) -> tuple[list[Any], list[Any]]:
     """Run ``jaxpr`` on ``primals`` and carry ``tangents`` along; None is a zero tangent.
 
     Values are arrays, or tracers of an enclosing trace: then the derivative is recorded there. ``known`` holds
-    values that tracing has computed already.
+    values that tracing has computed already. With ``linear``, equations that hold programs are followed by linear ones.
     """
     values = {} if known is None else known
     values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, primals, strict=True))
-    if not any([type(x) is Tracer for x in values.values()]):
+    holding = [e for e in jaxpr.equations if e.primitive.push is not None]
+    if not holding and not any([type(x) is Tracer for x in values.values()]):
         run_all(jaxpr, values)  # nothing of the primal is recorded, so it need not stand beside its tangent
     moving: dict[Atom, Any] = {v: t for v, t in zip(jaxpr.in_vars, tangents, strict=True) if t is not None}
     token = SOURCE.set(None)
     try:
         for equation in jaxpr.equations:
             primitive, inputs, outputs, source = equation
-            if not outputs or outputs[0] not in values:
+            still = primitive.stops or moving.keys().isdisjoint(inputs)
+            if (still or primitive.push is None) and (not outputs or outputs[0] not in values):
                 run(equation, values)
-            if primitive.stops or moving.keys().isdisjoint(inputs):
+            if still:
                 continue
             SOURCE.set(in_phase(source, TANGENT))
             ins = [v.value if type(v) is Literal else values[v] for v in inputs]
             dots = [moving.get(v) for v in inputs]
             if primitive.multiple:
-                for var, dot in zip(outputs, primitive.jvp(ins, dots, [values[v] for v in outputs]), strict=True):
+                if primitive.push is None:
+                    found = primitive.jvp(ins, dots, [values[v] for v in outputs])
+                else:
+                    outs, found = _advance(primitive, ins, dots, linear)
+                    values.update(zip(outputs, outs, strict=True))
+                for var, dot in zip(outputs, found, strict=True):
                     if dot is not None:
                         moving[var] = dot
             else:
@@ -50,3 +61,13 @@ def push_forward(
         SOURCE.reset(token)
     outs = [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
     return outs, [moving.get(v) for v in jaxpr.outputs]
+
+
+def _advance(primitive: Any, inputs: list[Any], tangents: list[Any], linear: bool) -> tuple[Sequence[Any], list[Any]]:
+    """Run an equation that holds a program, and carry its tangents along: in one run, or by a linear equation."""
+    if not linear:
+        outs, found = primitive.push(inputs, tangents)
+        return outs, list(found)
+    done = primitive.linearize(inputs, [t is not None for t in tangents])
+    found = bind(done.primitive, *done.operands_with([t for t in tangents if t is not None]))
+    return done.outputs, done.spread(found)

@@ -110,7 +110,7 @@ def linearize_jaxpr(
 
     def tangents_of(tangents: list[Any]) -> Sequence[Any]:
         given = iter(tangents)
-        result, dots = push_forward(jaxpr, primals, [next(given) if m else None for m in moving], known)
+        result, dots = push_forward(jaxpr, primals, [next(given) if m else None for m in moving], known, linear=True)
         outs.extend(result)
         return dots
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..ir import COTANGENT, SOURCE, Atom, Equation, Jaxpr, Literal, Var, annotate, in_phase
+from ..ir import COTANGENT, SOURCE, Atom, Equation, Jaxpr, Linearized, Literal, Var, annotate, in_phase
 from ..primitives.families import Deferred
-from ..tracing import run_all
+from ..tracing import run, run_all
 from .linear import add_to, local_pullback
 
 __all__ = ["Recorded", "pull_back", "run_forward"]
@@ -26,6 +26,8 @@ class Recorded(NamedTuple):
     active: set[Atom]
     path: list[Equation]
     outputs: list[Any]
+    linear: dict[Atom, Linearized]
+    """Of equations that hold programs, by their first output: what their run has kept."""
 
 
 def run_forward(
@@ -35,7 +37,6 @@ def run_forward(
     values = {} if known is None else known
     values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, primals, strict=True))
-    run_all(jaxpr, values)
     active: set[Atom] = {v for v, m in zip(jaxpr.in_vars, moving, strict=True) if m}
     path: list[Equation] = []
     for equation in jaxpr.equations:
@@ -44,13 +45,38 @@ def run_forward(
             for var in equation[2]:
                 if var.aval.inexact:
                     active.add(var)
+    linear: dict[Atom, Linearized] = {}
+    if any([e[0].linearize is not None for e in path]):
+        _run_keeping(jaxpr, values, active, linear)
+    else:
+        run_all(jaxpr, values)
     outs = [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
-    return Recorded(jaxpr, values, active, path, outs)
+    return Recorded(jaxpr, values, active, path, outs, linear)
+
+
+def _run_keeping(jaxpr: Jaxpr, values: dict[Atom, Any], active: set[Atom], linear: dict[Atom, Linearized]) -> None:
+    """Run ``jaxpr``; equations that hold programs and through which derivatives flow keep what the way back needs."""
+    for equation in jaxpr.equations:
+        primitive, inputs, outputs, source = equation
+        if primitive.linearize is None or primitive.stops or active.isdisjoint(inputs):
+            if not outputs or outputs[0] not in values:
+                run(equation, values)
+            continue
+        token = SOURCE.set(source)
+        try:
+            ins = [v.value if type(v) is Literal else values[v] for v in inputs]
+            done = primitive.linearize(ins, [v in active for v in inputs])
+        except Exception as error:
+            raise annotate(error, equation) from error.__cause__
+        finally:
+            SOURCE.reset(token)
+        values.update(zip(outputs, done.outputs, strict=True))
+        linear[outputs[0]] = done
 
 
 def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
     """Return the cotangents of the inputs, None where zero, given those of the outputs."""
-    jaxpr, values, active, path, _ = recorded
+    jaxpr, values, active, path, _, linear = recorded
     total: dict[Atom, Any] = {}
     for var, ct in zip(jaxpr.outputs, cts, strict=True):
         add_to(total, var, ct, active)
@@ -73,8 +99,13 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
             ins = [v.value if type(v) is Literal else values[v] for v in inputs]
             wanted = [v in active if type(v) is Var else False for v in inputs]
             rule = getattr(primitive, "vjp", None)
+            done = linear.get(outputs[0]) if linear else None
             try:
-                found = rule(got, out, ins, wanted) if rule else local_pullback(primitive, got, out, ins, wanted)
+                if done is not None:
+                    given = iter(done.pull(got, [v.aval for v, want in zip(inputs, wanted) if want]))
+                    found = [next(given) if want else None for want in wanted]
+                else:
+                    found = rule(got, out, ins, wanted) if rule else local_pullback(primitive, got, out, ins, wanted)
             except Exception as error:
                 raise annotate(error, Equation(primitive, inputs, outputs, source)) from error.__cause__
             for var, ct, want in zip(inputs, found, wanted):
