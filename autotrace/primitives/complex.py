@@ -7,7 +7,7 @@ f(x + iy) is df/dx - i df/dy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class _Part(LinearMap, family=True):
 class Real(_Part):
     """The real part."""
 
+    view: ClassVar[bool] = True
+
     def impl(self, x: Array) -> Array:
         return np.real(x)
 
@@ -47,6 +49,8 @@ class Real(_Part):
 
 class Imag(_Part):
     """The imaginary part."""
+
+    view: ClassVar[bool] = True
 
     def impl(self, x: Array) -> Array:
         return np.imag(x)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import operator as python
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,6 +50,7 @@ class Slice(LinearMap):
     """``x[index]`` for integers and slices."""
 
     index: tuple[Item, ...]
+    view: ClassVar[bool] = True
 
     def impl(self, x: Array) -> Array:
         return x[_to_numpy(self.index)]
@@ -274,6 +275,9 @@ class Gather(Primitive):
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
 
+    def reads(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> Sequence[int]:
+        return [outputs[0].nbytes, *[aval.nbytes for aval in inputs[1:]]]
+
 
 def _with_rows(
     size: int, x: Array, indices: Sequence[Array], x_batched: bool, batched: Sequence[bool]
@@ -302,6 +306,9 @@ class _Scatter(Primitive, family=True):
         x, *indices = _with_rows(size, x, indices, True, batched[2:])
         return bind(self, x, y, *indices)
 
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 0
+
 
 class ScatterAdd(_Scatter):
     """``x`` with ``y`` added at ``[i1, ..., ik]``; repeated indices add up."""
@@ -327,6 +334,9 @@ class ScatterAdd(_Scatter):
             bind(Gather(), ct, *indices) if type(y) is Linear else None,
             *[None] * len(indices),
         )
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return inputs[1].size
 
 
 class ScatterSet(_Scatter):

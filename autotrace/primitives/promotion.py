@@ -8,7 +8,7 @@ rule of any primitive has to think of promotion or to undo a broadcast.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -63,6 +63,7 @@ class Broadcast(Primitive):
     """``x`` repeated to ``shape`` by NumPy's rule (trailing axes meet; length 1 stretches). Transpose: a sum."""
 
     shape: tuple[int, ...]
+    view: ClassVar[bool] = True
 
     def impl(self, x: Array) -> Array:
         return np.broadcast_to(x, self.shape)

@@ -7,7 +7,7 @@ stays in the program and is marked so: its derivative is kept, and so are the dt
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
@@ -30,6 +30,8 @@ _PYTHON = {
 
 class Weaken(Primitive):
     """``x`` in the dtype of Python's number of its kind, weakly typed. Linear where it is inexact."""
+
+    view: ClassVar[bool] = True
 
     def impl(self, x: Array) -> Array:
         return np.asarray(x).astype(_python(x.dtype).dtype)[()]

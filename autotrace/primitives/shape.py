@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
@@ -21,6 +21,7 @@ class Reshape(LinearMap):
     """The elements of ``x`` in C order, in another ``shape``."""
 
     shape: tuple[int, ...]
+    view: ClassVar[bool] = True
 
     def impl(self, x: Array) -> Array:
         return np.reshape(x, self.shape)
@@ -55,6 +56,7 @@ class Transpose(LinearMap):
     """The axes of ``x`` in another order."""
 
     axes: tuple[int, ...]
+    view: ClassVar[bool] = True
 
     def impl(self, x: Array) -> Array:
         return np.transpose(x, self.axes)

@@ -22,6 +22,7 @@ class Warn(Primitive):
 
     message: str
     effect: ClassVar[bool] = True
+    view: ClassVar[bool] = True
 
     def impl(self, x: Array, mask: Array) -> Array:
         if np.any(mask):
@@ -43,6 +44,9 @@ class Warn(Primitive):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
+
+    def reads(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> Sequence[int]:
+        return [0, inputs[1].nbytes]
 
 
 def warn_where(x: Array, mask: Any, message: str) -> Array:

@@ -90,6 +90,7 @@ class StopGradient(Primitive):
     """The identity, through which no derivative flows."""
 
     stops: ClassVar[bool] = True
+    view: ClassVar[bool] = True
 
     def impl(self, x: Any) -> Any:
         return x
