@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator as python
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -182,6 +183,12 @@ class IntegerPow(Unary):
             return t
         return t * (self.y * (x if self.y == 2 else x ** (self.y - 1)))
 
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        """Count products of repeated squaring, and a division for a negative exponent."""
+        n = abs(self.y)
+        steps = (n.bit_length() - 1 + n.bit_count() - 1 if n else 0) + (self.y < 0)
+        return steps * super().flops(inputs, outputs)
+
 
 class Square(Unary):
     """x * x."""
@@ -228,6 +235,9 @@ class ComplexAbs(Unary):
     def vjp(self, ct: Array, output: Array, inputs: Any, wanted: Any) -> tuple[Array]:
         return (np.conj(np.sign(inputs[0])) * ct,)
 
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 7 * outputs[0].size  # two products, a sum and a root
+
 
 class Sign(Predicate):
     """-1, 0 or 1 of a real x; piecewise constant."""
@@ -255,12 +265,16 @@ class ComplexSign(Unary):
         size = np.where(size == 0, 1, size)
         return (-1j * np.conj(output) * (np.real(1j * output * ct) / size),)
 
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 9 * outputs[0].size  # the absolute value and two quotients
+
 
 class Hypot(Binary):
     """sqrt(x^2 + y^2); the derivative at the origin is 0."""
 
     ufunc = np.hypot
     impl = np.hypot
+    weight = 7
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return t * (x / np.where(z == 0, 1, z))

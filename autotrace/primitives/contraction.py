@@ -176,11 +176,13 @@ class Einsum(Primitive):
         return contract(f"{x},{y}->{letter}{out}", *inputs)
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
-        operands, _ = self.subscripts.split("->")
+        """Count a product for each combination of indices, and a sum where an index is summed over."""
+        operands, out = self.subscripts.split("->")
         lengths: dict[str, int] = {}
         for letters, aval in zip(operands.split(","), inputs, strict=True):
             lengths.update(zip(letters, aval.shape, strict=True))
-        return 2 * int(np.prod(list(lengths.values()), dtype=float))
+        product, sum_ = (6, 2) if outputs[0].dtype.kind == "c" else (1, 1)
+        return math.prod(lengths.values()) * (product + (sum_ if set(lengths) - set(out) else 0))
 
 
 class Products(Deferred):

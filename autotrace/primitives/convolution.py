@@ -72,8 +72,10 @@ class Convolve(Primitive):
         return bind(self, x, y)
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        """Count a product and a sum for each pair of elements that meet."""
         x, y = inputs
-        return 2 * x.size * y.shape[-1]
+        pairs = x.size if self.mode == "full" else outputs[0].size
+        return 2 * pairs * y.shape[-1] * (4 if x.dtype.kind == "c" else 1)
 
 
 def _reverse(x: Array) -> Array:

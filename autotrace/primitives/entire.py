@@ -24,6 +24,7 @@ class SphericalSinc(Unary):
     """
 
     ufunc = np.sin
+    weight = 30
     order: int = 0
 
     def impl(self, x: Array) -> Array:
@@ -58,6 +59,7 @@ class BesselI(Unary):
     """
 
     ufunc = np.cbrt
+    weight = 30
     order: int = 0
 
     def impl(self, x: Array) -> Array:

@@ -65,7 +65,8 @@ class Elementwise(Primitive, family=True):
     scales: ClassVar[tuple[str, ...]]
     """The names of the methods that scale by the derivative, one for each operand."""
     weight: ClassVar[int] = 1
-    """Floating-point operations for one element."""
+    """Real operations for one element: functions in tens, as libraries take about so many times as long for them as
+    for a sum. Of complex numbers a sum is two operations, and whatever is more like a product six."""
 
     def operand_dtypes(self, avals: Sequence[ShapedArray]) -> tuple[np.dtype[Any], ...]:
         """Return the dtypes that NumPy's loop takes for operands of these avals."""
@@ -131,7 +132,10 @@ class Elementwise(Primitive, family=True):
         return apply_elementwise(self, tuple([_align(x, b, rank) for x, b in zip(inputs, batched, strict=True)]))
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
-        return self.weight * outputs[0].size
+        if all(aval.dtype.kind != "c" for aval in inputs):
+            return self.weight * outputs[0].size
+        adds = self.together or self.linear == tuple(range(len(self.scales)))
+        return self.weight * (2 if adds else 6) * outputs[0].size
 
 
 def _align(x: Array, batched: bool, rank: int) -> Array:

@@ -210,6 +210,9 @@ class EmbedSum(Primitive):
         whole = [x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)]
         return bind(EmbedSum((size, *self.shape), tuple(((0, size, 1), *index) for index in self.indices)), *whole)
 
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return sum(aval.size for aval in inputs)
+
 
 class Parts(Deferred):
     """The cotangent of an array that was read part by part: written down once, when it is complete.

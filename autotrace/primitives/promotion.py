@@ -53,6 +53,9 @@ class Convert(Primitive):
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(self, *inputs)
 
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 0
+
 
 def convert(x: Array, dtype: Any) -> Array:
     """Return ``x`` as an array of ``dtype``; no equation if it is one."""

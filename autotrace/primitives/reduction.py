@@ -42,7 +42,7 @@ class Reduction(Primitive, family=True):
         return bind(type(self)(tuple(axis + 1 for axis in self.axes)), *inputs)
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
-        return inputs[0].size
+        return inputs[0].size * (2 if inputs[0].dtype.kind == "c" else 1)
 
     def spread(self, y: Array, shape: tuple[int, ...]) -> Array:
         """Give a reduced array back the axes of an operand of ``shape``."""
@@ -161,6 +161,9 @@ class _ArgExtremum(_Stops, family=True):
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(type(self)(self.axis + 1), *inputs)
 
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return inputs[0].size
+
 
 class Argmax(_ArgExtremum):
     """The index of the first largest element along ``axis``."""
@@ -229,6 +232,9 @@ class Cumprod(Primitive):
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(Cumprod(self.axis + 1), *inputs)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return inputs[0].size
 
 
 # -- public functions --------------------------------------------------------------------------------

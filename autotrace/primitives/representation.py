@@ -94,6 +94,7 @@ class Round(Predicate):
     """x to so many ``decimals``, ties to even."""
 
     ufunc = np.positive
+    weight = 3
     decimals: int
 
     def impl(self, x: Array) -> Array:

@@ -36,6 +36,21 @@ __all__ = [
 _INTP = np.dtype(np.intp)
 
 
+def _halvings(length: int) -> int:
+    """Return how often ``length`` is halved to come down to 1: the comparisons of a binary search in it."""
+    return max(length - 1, 0).bit_length()
+
+
+def _comparisons_of_sorting(x: ShapedArray, axis: int) -> int:
+    """Count n log2(n) comparisons for each row of ``x`` along ``axis``."""
+    return x.size * _halvings(x.shape[axis])
+
+
+def _comparisons_of_selecting(x: ShapedArray, ranks: int) -> int:
+    """Count some three comparisons an element for each of ``ranks``, as quickselect takes on average (Knuth 1971)."""
+    return 3 * ranks * x.size
+
+
 class _Rearrangement(Primitive, family=True):
     """The elements of ``x`` in another order along ``axis``, an order that depends on them."""
 
@@ -56,9 +71,6 @@ class _Rearrangement(Primitive, family=True):
         if ct.ndim == 1:  # for one axis a scatter is quicker than the sort that inverts
             return (scatter_add(np.zeros(ct.shape, ct.dtype), ct, (order,)),)
         return (np.take_along_axis(ct, np.argsort(order, axis=self.axis), axis=self.axis),)
-
-    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
-        return inputs[0].size * max(inputs[0].shape[self.axis], 1).bit_length()
 
 
 class _Positions(Primitive, family=True):
@@ -87,6 +99,9 @@ class Sort(_Rearrangement):
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(Sort(self.axis + 1, self.kind), *inputs)
 
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return _comparisons_of_sorting(inputs[0], self.axis)
+
 
 class Argsort(_Positions):
     """The positions of the elements of ``x`` in ascending order along ``axis``."""
@@ -102,6 +117,9 @@ class Argsort(_Positions):
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(Argsort(self.axis + 1, self.kind), *inputs)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return _comparisons_of_sorting(inputs[0], self.axis)
 
 
 class Partition(_Rearrangement):
@@ -120,6 +138,9 @@ class Partition(_Rearrangement):
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(Partition(self.axis + 1, self.kth), *inputs)
 
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return _comparisons_of_selecting(inputs[0], len(self.kth))
+
 
 class Argpartition(_Positions):
     """The positions of the elements of ``x`` in partitioned order along ``axis``."""
@@ -135,6 +156,9 @@ class Argpartition(_Positions):
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(Argpartition(self.axis + 1, self.kth), *inputs)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return _comparisons_of_selecting(inputs[0], len(self.kth))
 
 
 class Lexsort(_Positions):
@@ -153,6 +177,9 @@ class Lexsort(_Positions):
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         whole = [x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)]
         return bind(Lexsort(self.axis + 1), *whole)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return sum(_comparisons_of_sorting(key, self.axis) for key in inputs)
 
 
 class Searchsorted(_Positions):
@@ -180,6 +207,9 @@ class Searchsorted(_Positions):
             return bind(self, a, v)
         whole = [x if b else broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched, strict=True)]
         return bind(Searchsorted(self.side, self.batch_rank + 1), *whole)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return inputs[1].size * _halvings(inputs[0].shape[-1] + 1)
 
 
 def _array(x: Any) -> Array:

@@ -44,6 +44,9 @@ class Cholesky(Stacked):
         moved = np.matmul(factor, half)
         return adjoint(moved) if self.upper else moved
 
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return a[-1] ** 3 / 3  # section 4.2
+
 
 class Qr(Stacked):
     """q with orthonormal columns and r upper triangular, q r = a : f[..., m, n].
@@ -101,6 +104,17 @@ class Qr(Stacked):
         dy = np.matmul(np.matmul(y, adjoint(dq1[..., :n, :])), y)
         inner = np.matmul(y, dend) + np.matmul(dy, end)
         return np.matmul(w, inner) - np.matmul(np.matmul(dq1, y), end)
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        """Count Householder's reduction, and as much for the columns of q that are formed; section 5.2."""
+        m, n = a
+        k = min(m, n)
+        return _reflections(m, n, k) + _reflections(m, m if self.complete else k, k)
+
+
+def _reflections(m: int, n: int, k: int) -> float:
+    """Count the operations of applying ``k`` reflections, each a row shorter than the one before, to f[m, n]."""
+    return 4 * m * n * k - 2 * (m + n) * k**2 + 4 * k**3 / 3
 
 
 def _upper(x: Array) -> Array:

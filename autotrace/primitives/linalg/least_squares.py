@@ -13,7 +13,7 @@ import numpy as np
 
 from ...ir import ShapedArray
 from ...tracing import here
-from .spectral import check_matrix
+from .spectral import check_matrix, work_of_svd
 from .stacked import Array, Stacked, adjoint, hermitian, real_dtype
 
 __all__ = ["Lstsq", "Pinv"]
@@ -49,6 +49,11 @@ class Pinv(Stacked):
         right = np.matmul(np.matmul(back, adjoint(p)), p)
         change = left - np.matmul(np.matmul(left, a), p) + right - np.matmul(p, np.matmul(a, right))
         return change - np.matmul(np.matmul(p, da), p)
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        """Count the decomposition and the product of its parts."""
+        decomposition = 9 * a[-1] ** 3 if self.is_hermitian else work_of_svd(a, vectors="thin")
+        return decomposition + 2 * a[0] * a[1] * min(a)
 
 
 class Lstsq(Stacked):
@@ -96,6 +101,11 @@ class Lstsq(Stacked):
             u, _, vh = np.linalg.svd(a, full_matrices=False)
             ds = np.real((np.conj(u) * np.matmul(da, adjoint(vh))).sum(axis=-2))
         return dx, 2 * np.real((np.conj(r) * misfit).sum(axis=-2)), None, ds
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        """Count a decomposition whose left vectors are applied, not formed (section 5.5), and the right-hand sides."""
+        n, m = sorted(a)
+        return min(4 * m * n**2 + 8 * n**3, 2 * m * n**2 + 11 * n**3) + 4 * m * n * others[0][-1]
 
 
 def _aval(x: Any) -> ShapedArray:

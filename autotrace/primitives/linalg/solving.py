@@ -57,6 +57,9 @@ class Solve(Stacked):
         wide = np.moveaxis(b, 0, -2).reshape((*b.shape[1:-1], size * k))
         return np.moveaxis(bind(self, a, wide).reshape((*b.shape[1:-2], n, size, k)), -2, 0)
 
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return 2 * a[-1] ** 3 / 3 + 2 * a[-1] ** 2 * others[0][-1]  # section 3.2: elimination, two substitutions
+
 
 class Inverse(Stacked):
     """x with a x = 1, for a : f[..., n, n]. dx = -x da x."""
@@ -74,6 +77,9 @@ class Inverse(Stacked):
     def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Array]:
         return (-np.matmul(np.matmul(output.mT, ct), output.mT),)
 
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return 2 * a[-1] ** 3  # section 3.2: elimination, then n systems with unit right-hand sides
+
 
 class Det(Stacked):
     """The determinant of a : f[..., n, n]. ddet = sum(cofactors(a) * da), finite where singular."""
@@ -90,6 +96,9 @@ class Det(Stacked):
 
     def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> tuple[Array]:
         return (ct[..., None, None] * bind(Cofactors(), inputs[0]),)
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return 2 * a[-1] ** 3 / 3  # section 3.2: elimination
 
 
 class Cofactors(Stacked):
@@ -152,6 +161,10 @@ class Cofactors(Stacked):
             total = total + self.impl(*there) / root
         total = total / (points * step)
         return (total if a.dtype.kind == "c" else total.real).astype(a.dtype)
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        """Count an inverse and a determinant; one of higher order is sampled at points for each direction."""
+        return (2 + 2 / 3) * a[-1] ** 3 * max(1, a[-1]) ** max(0, len(others) - 1)
 
 
 def _minors(a: Array, *direction: Array) -> Array:
@@ -219,3 +232,6 @@ class Slogdet(Stacked):
         singular = broadcast_to((logdet == -np.inf)[..., None, None], a.shape)
         x = np.linalg.inv(np.where(singular, np.eye(a.shape[-1], dtype=a.dtype), a))
         return np.where(singular, np.inf, x)
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return 2 * a[-1] ** 3 / 3  # section 3.2: elimination

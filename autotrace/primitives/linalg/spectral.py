@@ -46,6 +46,9 @@ class Eigvalsh(Stacked):
         v = np.linalg.eigh(primals[0], self.uplo).eigenvectors
         return _quadratic(v, hermitian(tangents[0], self.uplo == "U"))
 
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return 4 * a[-1] ** 3 / 3  # section 8.3: reduction to tridiagonal form
+
 
 def _quadratic(v: Array, a: Array) -> Array:
     """The real diagonal of v^H a v."""
@@ -74,6 +77,9 @@ class Eigh(Stacked):
         change = np.matmul(adjoint(v), np.matmul(hermitian(tangents[0], self.uplo == "U"), v))
         return np.real(diagonal_part(change)), np.matmul(v, _over_gaps(change, _gaps(w).astype(v.dtype)))
 
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return 9 * a[-1] ** 3  # section 8.3: the symmetric QR algorithm with vectors
+
 
 def _over_gaps(x: Array, gaps: Array) -> Array:
     """``x / gaps`` off the diagonal, zeros on it."""
@@ -99,6 +105,9 @@ class Eigvals(Stacked):
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         v = np.linalg.eig(primals[0].astype(output.dtype)).eigenvectors
         return (np.linalg.inv(v) * np.matmul(tangents[0].astype(output.dtype), v).mT).sum(axis=-1)
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return 10 * a[-1] ** 3  # section 7.5: the QR algorithm without vectors
 
 
 def _complex_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -135,6 +144,9 @@ class Eig(Stacked):
         phase = np.where(largest, np.imag(dv * np.conj(v)) / np.where(largest, size, 1), 0).sum(axis=-2)
         return diagonal_part(c), dv - v * (length + 1j * phase)[..., None, :]
 
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return 25 * a[-1] ** 3  # section 7.5: the QR algorithm with vectors
+
 
 class Svdvals(Stacked):
     """The descending singular values of a : f[..., m, n]. ds = Re diag(u^H da v)."""
@@ -149,6 +161,19 @@ class Svdvals(Stacked):
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         u, _, vh = np.linalg.svd(primals[0], full_matrices=False)
         return np.real((np.conj(u) * np.matmul(tangents[0], adjoint(vh))).sum(axis=-2))
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return work_of_svd(a, vectors="none")
+
+
+def work_of_svd(a: tuple[int, ...], vectors: str) -> float:
+    """Count a decomposition, with a QR factorization first where that is less work; figure 8.6.1 of Golub, Van Loan."""
+    n, m = sorted(a)
+    return {
+        "none": min(4 * m * n**2 - 4 * n**3 / 3, 2 * m * n**2 + 2 * n**3),
+        "thin": min(14 * m * n**2 + 8 * n**3, 6 * m * n**2 + 20 * n**3),
+        "full": min(4 * m**2 * n + 8 * m * n**2 + 9 * n**3, 4 * m**2 * n + 22 * n**3),
+    }[vectors]
 
 
 def check_matrix(name: str, a: ShapedArray) -> None:
@@ -221,3 +246,6 @@ class Svd(Stacked):
         outside = u[..., :, k:]
         turn = ratio(np.matmul(adjoint(outside), moved), scale)
         return np.concatenate([du + np.matmul(outside, turn), -np.matmul(inside, adjoint(turn))], axis=-1)
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return work_of_svd(a, vectors="full" if self.full else "thin")

@@ -5,6 +5,7 @@ The derivatives are JAX's: transposes without conjugation, the pairing Re(ct * t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,19 @@ class Stacked(Primitive, family=True):
         return bind(self, *whole)
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
-        return inputs[0].size * max(inputs[0].shape[-2:], default=1)
+        """Count ``work`` for each matrix of the stack; complex numbers take four times as many operations."""
+        matrices = [aval.shape[-2:] if aval.ndim >= 2 else (1, 1) for aval in inputs]
+        stack = math.prod(inputs[0].shape[:-2])
+        return int(stack * self.work(*matrices)) * (4 if inputs[0].dtype.kind == "c" else 1)
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        """Return the operations for one matrix of shape ``a``, and the last two lengths of the other operands.
+
+        The counts of the library's own primitives are those of Golub and Van Loan (2013), "Matrix Computations",
+        4th edition: terms of third order, of the algorithm that LAPACK runs or one like it.
+        """
+        m, n = a
+        return m * n * max(m, n)
 
     def check_square(self, a: ShapedArray) -> None:
         """Raise ``TypeError`` unless ``a`` is a stack of square matrices that LAPACK takes."""

@@ -80,6 +80,11 @@ class Lu(Stacked):
         dl, du = np.matmul(left, strict)[..., :k], np.matmul(c - strict, u)[..., :k, :]
         return dl, np.where(np.tri(k, n, -1, dtype=bool), 0, du), None
 
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        m, n = a
+        k = min(m, n)
+        return 2 * m * n * k - (m + n) * k**2 + 2 * k**3 / 3  # section 3.2: elimination
+
 
 def _permutation(exchanges: Array, m: int) -> Array:
     """The order of rows after LAPACK's successive ``exchanges``."""

@@ -60,6 +60,9 @@ class TriangularSolve(Stacked):
             return super().transpose(ct, inputs)
         return (None, bind(TriangularSolve(not self.lower, self.unit), a.mT, ct))
 
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        return a[-1] ** 2 * others[0][-1]  # section 3.1: substitution
+
 
 def _solve_one(a: Array, b: Array, lower: bool, unit: bool) -> Array:
     if not b.size:
@@ -235,6 +238,11 @@ class Sylvester(Stacked):
         if type(a) is Linear or type(b) is Linear:
             return super().transpose(ct, inputs)
         return (None, None, bind(self, a.mT, b.mT, ct))
+
+    def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
+        """Count two Schur forms, four products, and the substitution; section 7.6."""
+        (m, _), (n, _) = a, others[0]
+        return 25 * (m**3 + n**3) + 5 * m * n * (m + n)
 
 
 def solve_sylvester(a: Any, b: Any, q: Any) -> Array:
