@@ -2,11 +2,12 @@
 
 from .avals import DYNAMIC, ShapedArray, aval_of, dtype_name, float0, is_inexact, tangent_dtype
 from .check import check_jaxpr
-from .cost import Cost, equation_cost, program_cost
+from .cost import Cost, EquationCost, ProgramCost, aligned, equation_cost, phase_of, program_cost, readable, share, taken
+from .dependence import PAIRS, Dependence, Operand, Sets, count_of, entries_of, joined, united
 from .equation import Atom, Equation, Literal, Var, used_vars
 from .evaluate import add_note, annotate, eval_jaxpr, has_note, last_uses
 from .jaxpr import Jaxpr
-from .primitive import REGISTRY, Linear, Linearized, Primitive, Run
+from .primitive import REGISTRY, Linear, Linearized, Primitive, Run, Slot
 from .print import print_jaxpr
 from .source import (
     COTANGENT,
@@ -26,29 +27,39 @@ from .source import (
 __all__ = [
     "COTANGENT",
     "DYNAMIC",
+    "PAIRS",
     "PRIMAL",
     "REGISTRY",
     "SOURCE",
     "TANGENT",
     "Atom",
     "Cost",
+    "Dependence",
     "Equation",
+    "EquationCost",
     "Jaxpr",
     "Linear",
     "Linearized",
     "Literal",
+    "Operand",
     "Place",
     "Primitive",
+    "ProgramCost",
     "Run",
+    "Sets",
     "ShapedArray",
+    "Slot",
     "Source",
     "Var",
     "add_note",
+    "aligned",
     "annotate",
     "aval_of",
     "check_jaxpr",
+    "count_of",
     "deriving",
     "dtype_name",
+    "entries_of",
     "equation_cost",
     "eval_jaxpr",
     "float0",
@@ -56,12 +67,18 @@ __all__ = [
     "here",
     "in_phase",
     "is_inexact",
+    "joined",
     "last_uses",
+    "phase_of",
     "place",
     "print_jaxpr",
     "program_cost",
     "raised_at",
+    "readable",
+    "share",
+    "taken",
     "tangent_dtype",
+    "united",
     "used_vars",
     "user_source",
 ]

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from ..errors import MissingRuleError
 from .avals import ShapedArray
+from .dependence import Dependence, Operand, united
 from .source import here
 
 if sys.version_info >= (3, 11):
@@ -26,7 +27,7 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import Self, dataclass_transform
 
-__all__ = ["REGISTRY", "Linear", "Linearized", "Primitive", "Run"]
+__all__ = ["REGISTRY", "Linear", "Linearized", "Primitive", "Run", "Slot"]
 
 REGISTRY: dict[str, type[Primitive]] = {}
 """Every primitive by its name, which is how a printed or saved program names it."""
@@ -75,6 +76,12 @@ class Linear:
     __array_ufunc__ = __array_function__ = _refuse
 
 
+class Slot(NamedTuple):
+    """The place, among the operands of a linear equation, of the tangent of the input at ``position``."""
+
+    position: int
+
+
 class Linearized(NamedTuple):
     """An equation that has run, and the linear equation that its tangents satisfy."""
 
@@ -82,24 +89,28 @@ class Linearized(NamedTuple):
     primitive: Primitive
     """The linear equation's: from operands to the tangents of the outputs that are ``reached``."""
     operands: Sequence[Any]
-    """Its operands, None for each tangent of a moving input, in their order."""
+    """Its operands; a :class:`Slot` stands for the tangent of an input."""
     reached: Sequence[bool]
 
     def operands_with(self, tangents: Sequence[Any]) -> list[Any]:
-        """Return the operands with ``tangents`` (or :class:`Linear` placeholders) of the moving inputs."""
-        given = iter(tangents)
-        return [next(given) if x is None else x for x in self.operands]
+        """Return the operands with the ``tangents`` of the inputs."""
+        return [tangents[x.position] if type(x) is Slot else x for x in self.operands]
 
     def spread(self, tangents: Sequence[Any]) -> list[Any]:
         """Return a tangent for each output, None for those that are not reached."""
         given = iter(tangents)
         return [next(given) if some else None for some in self.reached]
 
-    def pull(self, cts: Sequence[Any], moving: Sequence[ShapedArray]) -> list[Any]:
-        """Return the cotangents of the moving inputs, given those of all outputs."""
+    def pull(self, cts: Sequence[Any], avals: Sequence[ShapedArray]) -> list[Any]:
+        """Return the cotangents of the inputs, of ``avals``, given those of all outputs."""
+        pulled: list[Any] = [None] * len(avals)
         reached = [ct for ct, some in zip(cts, self.reached, strict=True) if some]
-        found = self.primitive.transpose(reached, self.operands_with([Linear(aval) for aval in moving]))
-        return [ct for ct, x in zip(found, self.operands, strict=True) if x is None]
+        if any(ct is not None for ct in reached):
+            found = self.primitive.transpose(reached, self.operands_with([Linear(aval) for aval in avals]))
+            for x, ct in zip(self.operands, found, strict=True):
+                if type(x) is Slot:
+                    pulled[x.position] = ct
+        return pulled
 
 
 @dataclass_transform(frozen_default=True)
@@ -121,6 +132,11 @@ class Primitive:
     - ``push(primals, tangents)``: outputs and tangents in one run, which forward mode uses in place of ``impl``.
     - ``flops(inputs, outputs)``: floating-point operations, from avals; ``reads(inputs, outputs)``: bytes read of each
       operand; ``view``: the output is another look at the first operand's memory; ``runs()``: programs that it runs.
+    - ``sparsity(operands, outputs)``: which inputs of a program the elements of the outputs depend on, by derivatives
+      that are not zero everywhere, given the same of the operands (:class:`Operand`, :class:`Dependence`).
+
+    - ``spell(page, *operands)``: the operation as a Python expression, in ``to_python``; by default the text of
+      ``impl``.
 
     A concrete class that lacks one of ``required`` is refused where it is defined. Abstract families are
     declared with ``class Family(Primitive, family=True)``.
@@ -141,6 +157,10 @@ class Primitive:
     """No derivative flows through it, whatever its inputs."""
     view: ClassVar[bool] = False
     """The output shares the memory of the first operand, as a reshape does: nothing is moved or allocated."""
+    weak_numbers: ClassVar[bool] = False
+    """In Python, bare numbers among the operands adapt to the dtype of the others, as with ufuncs."""
+    stretches: ClassVar[bool] = False
+    """Does what NumPy does by itself where a ufunc meets the output and an array of its shape."""
     linearize: ClassVar[Callable[..., Linearized] | None] = None
     push: ClassVar[Callable[..., tuple[Sequence[Any], Sequence[Any]]] | None] = None
     required: ClassVar[tuple[str, ...]] = ("impl", "abstract", "jvp", "batch")
@@ -232,6 +252,30 @@ class Primitive:
         """Return the programs that one evaluation runs: each parameter that is a program, once, unless overridden."""
         values = [value for field in self.fields for value in _flat(getattr(self, field))]
         return [Run(value) for value in values if hasattr(value, "in_vars")]
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        """Return the dependence of each output; None is that on nothing.
+
+        It must hold for every value of the operands but those with a ``value``, and may say more than there is. At least
+        one operand has a dependence. By default every element of an output depends on all elements of all operands.
+        """
+        wholes = [x.dependence.everywhere(()) for x in operands if x.dependence is not None]
+        whole = united(wholes, ())
+        found = tuple([whole.broadcast(aval.shape) if whole and aval.inexact else None for aval in outputs])
+        return found if self.multiple else found[0]
+
+    def spell(self, page: Any, *operands: Any) -> str:
+        """Return the operation as a Python expression of ``operands``, names and numbers that know their ``aval``.
+
+        By default it is the text of ``impl``. ``page`` (:class:`autotrace.ir.python.Page`) gives the names of modules,
+        functions, static values and inner programs.
+        """
+        return str(page.spelled(self, operands))
+
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        """Return Python statements that give the names ``targets`` the outputs; by default those of :meth:`spell`."""
+        text = self.spell(page, *operands)
+        return [f"{', '.join(targets)}{',' if self.multiple and len(targets) == 1 else ''} = {text}"]
 
     def transpose(self, cts: Any, inputs: Sequence[Any]) -> Sequence[Any]:
         """Refuse: a primitive that is not linear has no transpose."""

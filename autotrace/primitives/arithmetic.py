@@ -153,6 +153,7 @@ class Pow(Binary):
 
     ufunc = np.power
     impl = python.pow
+    weak_numbers = False  # NumPy takes shortcuts for exponents that are Python numbers
     weight = 20
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:

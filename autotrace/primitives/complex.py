@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import Primitive, ShapedArray
+from ..ir import Operand, Primitive, ShapedArray, united
 from ..tracing import Tracer, bind, fresh, here, implements, link, method
 from .families import Array, LinearMap
 from .promotion import broadcast_to, convert
@@ -24,6 +24,9 @@ class _Part(LinearMap, family=True):
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(self, *inputs)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return operands[0].dependence
 
 
 class Real(_Part):
@@ -98,6 +101,9 @@ class Compose(Primitive, name="complex"):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return united([x.dependence for x in operands], outputs[0].shape)
 
 
 class Conj(_Part):

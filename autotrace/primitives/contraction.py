@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Linear, Primitive, ShapedArray
+from ..ir import PAIRS, Dependence, Linear, Operand, Primitive, ShapedArray, united
 from ..tracing import Tracer, as_operand, bind, here, implements, method, operator
 from .families import Array, Deferred
 from .promotion import convert
@@ -102,6 +102,41 @@ def _matrix_product(x: str, y: str, out: str, inner: str) -> Callable[[Array, Ar
     return (lambda x, y: np.matmul(x, y.T)) if turn_y else np.matmul
 
 
+def _spelled(subscripts: str, x: str, y: str) -> str:
+    """Return a contraction as one writes it: a product, ``np.matmul`` of operands or their transposes, an einsum.
+
+    The first two are what the kernel does; ``np.einsum`` may add in another order.
+    """
+    operands, out = subscripts.split("->")
+    a, b = operands.split(",")
+    summed = [c for c in a if c in b and c not in out]
+    if not summed:
+        left, right = _lined_up(a, out, x), _lined_up(b, out, y)
+        return f"{left} * {right}" if left and right else f"np.einsum({subscripts!r}, {x}, {y})"
+    stack = "".join(c for c in out if c in a and c in b)
+    left, right = ([c for c in t if c not in (*stack, *summed)] for t in (a, b))
+    if len(summed) != 1 or len(left) > 1 or len(right) > 1 or (stack and not (left and right)):
+        return f"np.einsum({subscripts!r}, {x}, {y}, optimize=True)"
+    if out == stack + "".join(right + left) and left and right:
+        (a, left, x), (b, right, y) = (b, right, y), (a, left, x)  # (x y)^T = y^T x^T
+    rows, columns = "".join(left) + summed[0], summed[0] + "".join(right)
+    turns = [{t: "", stack + t[len(stack) :][::-1]: ".mT" if stack else ".T"} for t in (a, b)]
+    turn_x, turn_y = turns[0].get(stack + rows), turns[1].get(stack + columns)
+    if turn_x is None or turn_y is None or out != stack + "".join(left + right):
+        return f"np.einsum({subscripts!r}, {x}, {y}, optimize=True)"
+    return f"np.matmul({x}{turn_x}, {y}{turn_y})"
+
+
+def _lined_up(letters: str, out: str, x: str) -> str | None:
+    """Return ``x`` with axes of length 1 for those of ``out`` that it lacks; None if its axes are in another order."""
+    if [c for c in out if c in letters] != list(letters):
+        return None
+    index = [":" if c in letters else "None" for c in out]
+    while index and index[0] == "None":
+        index.pop(0)  # NumPy puts these in front by itself
+    return f"{x}[{', '.join(index)}]" if "None" in index else x
+
+
 class Einsum(Primitive):
     """The sum over the letters that the result lacks of the products of two operands."""
 
@@ -114,6 +149,9 @@ class Einsum(Primitive):
 
     def impl(self, x: Array, y: Array) -> Array:
         return self.kernel(x, y)
+
+    def spell(self, page: Any, x: Any, y: Any) -> str:
+        return _spelled(self.subscripts, x, y)
 
     @cached_property
     def _transposed(self) -> tuple[Einsum, Einsum]:
@@ -183,6 +221,51 @@ class Einsum(Primitive):
             lengths.update(zip(letters, aval.shape, strict=True))
         product, sum_ = (6, 2) if outputs[0].dtype.kind == "c" else (1, 1)
         return math.prod(lengths.values()) * (product + (sum_ if set(lengths) - set(out) else 0))
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        """Where the other operand is known, what it multiplies by zero does not count."""
+        names, out = self.subscripts.split("->")
+        x, y = operands
+        a, b = names.split(",")
+        return united([_contracted(x, a, y, b, out), _contracted(y, b, x, a, out)], outputs[0].shape)
+
+
+def _contracted(x: Operand, a: str, y: Operand, b: str, out: str) -> Any:
+    """Return how ``a,b->out`` depends on what ``x`` does; its letters are ``a``, those of ``y`` are ``b``."""
+    if x.dependence is None:
+        return None
+    lengths = dict(zip(a + b, x.shape + y.shape, strict=True))
+    shape = tuple(lengths[c] for c in out)
+    free = [c for c in a if c not in b]
+    if y.shape and y.value is not None:
+        nonzero = np.nonzero(y.value)
+        count = nonzero[0].size
+        if count < y.aval.size and count * math.prod(lengths[c] for c in free) <= PAIRS:
+            return _through_zeros(x.dependence, a, b, out, nonzero, lengths)
+    part = x.dependence.reduced([i for i, c in enumerate(a) if c not in out])
+    kept = [c for c in a if c in out]
+    order = [kept.index(c) for c in out if c in a]
+    stretched = tuple(lengths[c] if c in a else 1 for c in out)
+    turned = part.mapped(lambda numbers: np.transpose(numbers, order).reshape(stretched))
+    return turned and turned.broadcast(shape)
+
+
+def _through_zeros(
+    x: Dependence, a: str, b: str, out: str, nonzero: Sequence[Array], lengths: dict[str, int]
+) -> Dependence:
+    """Return the dependence of ``a,b->out`` on x, where the other operand is zero but at ``nonzero``."""
+    free = [c for c in a if c not in b]
+    at = {c: i.reshape((-1,) + (1,) * len(free)) for c, i in zip(b, nonzero, strict=True)}
+    for k, c in enumerate(free):
+        at[c] = np.arange(lengths[c]).reshape((1,) * (k + 1) + (-1,) + (1,) * (len(free) - k - 1))
+
+    def places(letters: str) -> Array:
+        number: Array = np.zeros((nonzero[0].size, *[lengths[c] for c in free]), np.int64)
+        for c in letters:
+            number = number * lengths[c] + at[c]
+        return number.ravel()
+
+    return x.collected(places(out), places(a), tuple(lengths[c] for c in out))
 
 
 class Products(Deferred):

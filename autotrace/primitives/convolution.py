@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..ir import Linear, Primitive, ShapedArray
+from ..ir import PAIRS, Linear, Operand, Primitive, ShapedArray, united
 from ..tracing import bind, here
 from .families import Array
 from .promotion import broadcast_to
 
-__all__ = ["convolve_vectors"]
+__all__ = ["convolve_vectors", "spread_by_kernel"]
 
 
 class Convolve(Primitive):
@@ -76,6 +77,43 @@ class Convolve(Primitive):
         x, y = inputs
         pairs = x.size if self.mode == "full" else outputs[0].size
         return 2 * pairs * y.shape[-1] * (4 if x.dtype.kind == "c" else 1)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        cut = operands[1].shape[-1] - 1 if self.mode == "valid" else 0
+        return spread_by_kernel(operands, outputs[0].shape, 1, (cut,))
+
+
+def spread_by_kernel(operands: Sequence[Operand], shape: tuple[int, ...], rank: int, cut: Sequence[int]) -> Any:
+    """Return the dependence of z[k] = sum over i of x[i] y[k + cut - i], along the last ``rank`` axes.
+
+    What a known operand multiplies by zero does not count.
+    """
+    x, y = operands
+    return united([_spread_by(x, y, shape, rank, cut), _spread_by(y, x, shape, rank, cut)], shape)
+
+
+def _spread_by(x: Operand, y: Operand, shape: tuple[int, ...], rank: int, cut: Sequence[int]) -> Any:
+    if x.dependence is None:
+        return None
+    stack = len(shape) - rank
+    kernel = np.ones(y.shape[stack:], bool)
+    if y.value is not None:
+        kernel = np.any(np.not_equal(y.value, 0), axis=tuple(range(stack)))
+    taps = np.nonzero(kernel)
+    inner = x.shape[stack:]
+    axes = range(stack, len(shape))
+    if taps[0].size * x.aval.size > PAIRS:
+        return x.dependence.along(axes, shape[stack:])
+    at = np.indices(inner).reshape(rank, 1, -1)
+    target = at + np.stack(taps).reshape(rank, -1, 1) - np.reshape(cut, (rank, 1, 1))
+    inside = np.all((target >= 0) & (target < np.reshape(shape[stack:], (rank, 1, 1))), axis=0)
+    sources = np.broadcast_to(np.arange(at.shape[-1]), inside.shape)[inside]
+    targets = np.zeros(sources.shape, np.int64)
+    for k in range(rank):
+        targets = targets * shape[stack + k] + target[k][inside]
+    items = np.arange(math.prod(shape[:stack])).reshape(-1, 1)
+    targets, sources = (items * math.prod(n) + i for n, i in ((shape[stack:], targets), (inner, sources)))
+    return x.dependence.collected(targets.ravel(), sources.ravel(), shape)
 
 
 def _reverse(x: Array) -> Array:

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import Linear, Primitive, ShapedArray
+from ..ir import Linear, Operand, Primitive, ShapedArray, joined, united
 from ..tracing import UFUNCS, UNKNOWN, bind, here, implements, operator, peek
 from .promotion import apply_elementwise, broadcast_to, quick_function, unbroadcast
 
-__all__ = ["Array", "Binary", "Deferred", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise"]
+__all__ = ["Array", "Binary", "Deferred", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise", "rearranged"]
 
 Array = Any
 
@@ -62,8 +62,11 @@ class Elementwise(Primitive, family=True):
     linear: ClassVar[tuple[int, ...]] = ()
     together: ClassVar[bool] = False
     """Linear in the operands ``linear`` together, as a sum is; a product is linear in one at a time."""
+    constant: ClassVar[tuple[int, ...]] = ()
+    """The operands in which the derivative is zero everywhere."""
     scales: ClassVar[tuple[str, ...]]
     """The names of the methods that scale by the derivative, one for each operand."""
+    weak_numbers: ClassVar[bool] = True
     weight: ClassVar[int] = 1
     """Real operations for one element: functions in tens, as libraries take about so many times as long for them as
     for a sum. Of complex numbers a sum is two operations, and whatever is more like a product six."""
@@ -137,6 +140,10 @@ class Elementwise(Primitive, family=True):
         adds = self.together or self.linear == tuple(range(len(self.scales)))
         return self.weight * (2 if adds else 6) * outputs[0].size
 
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        moving = [x.dependence for i, x in enumerate(operands) if i not in self.constant]
+        return united(moving, outputs[0].shape)
+
 
 def _align(x: Array, batched: bool, rank: int) -> Array:
     """Give a batched operand the rank that the others have, so that its batch axis stays in front."""
@@ -199,6 +206,11 @@ class LinearMap(Primitive, family=True):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
+
+
+def rearranged(primitive: Primitive, operands: Sequence[Operand]) -> Any:
+    """Return the dependence of what puts together elements of its operands, and zeros, by their place alone."""
+    return joined([x.dependence for x in operands], [x.shape for x in operands], primitive.impl)
 
 
 def _aval(x: Array) -> ShapedArray:

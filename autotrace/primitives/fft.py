@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import ShapedArray
+from ..ir import Operand, ShapedArray
 from ..tracing import bind, here
 from .families import Array, LinearMap
 
@@ -40,6 +40,10 @@ class _Transform(LinearMap, family=True):
         """Raise ``TypeError`` unless ``x`` is of ``kind`` ('f' or 'c') and not empty along the axis."""
         if x.dtype.kind != kind or x.dtype == np.float16 or not x.shape[self.axis]:
             raise TypeError(f"{self.name}: the operand must be of kind {kind!r} and not empty; got {x}{here()}.")
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        dependence = operands[0].dependence
+        return dependence and dependence.along((self.axis,), (outputs[0].shape[self.axis],))
 
 
 class Fft(_Transform):

@@ -8,6 +8,7 @@ to these by :func:`getitem`.
 
 from __future__ import annotations
 
+import math
 import operator as python
 import warnings
 from collections.abc import Sequence
@@ -15,9 +16,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import Linear, Primitive, ShapedArray
+from ..ir import Dependence, Linear, Operand, Primitive, ShapedArray, joined, united
 from ..tracing import Tracer, View, as_operand, bind, check_writable, here, link, mask_value, method, rebind
-from .families import Array, Deferred, LinearMap
+from .families import Array, Deferred, LinearMap, rearranged
 from .promotion import broadcast_to, convert, unbroadcast
 from .shape import Reshape, Transpose
 
@@ -46,6 +47,21 @@ def _to_numpy(index: tuple[Item, ...]) -> tuple[Any, ...]:
     return tuple([i if type(i) is int else slice(*i) for i in index])  # type: ignore[misc]
 
 
+def _index_text(index: tuple[Item, ...], shape: tuple[int, ...]) -> str:
+    """Return a basic index of an array of ``shape`` as one writes it: ``1:3, 0``."""
+    items = [str(i) if type(i) is int else _slice_text(i, n) for i, n in zip(index, shape, strict=False)]
+    while len(items) > 1 and items[-1] == ":":
+        items.pop()
+    return ", ".join(items)
+
+
+def _slice_text(item: Any, length: int) -> str:
+    start, stop, step = item
+    first, last = (0, length) if step > 0 else (length - 1, None)
+    text = f"{'' if start == first else start}:{'' if stop in (last, None) else stop}"
+    return text if step == 1 else f"{text}:{step}"
+
+
 class Slice(LinearMap):
     """``x[index]`` for integers and slices."""
 
@@ -54,6 +70,9 @@ class Slice(LinearMap):
 
     def impl(self, x: Array) -> Array:
         return x[_to_numpy(self.index)]
+
+    def spell(self, page: Any, x: Any) -> str:
+        return f"{x}[{_index_text(self.index, x.aval.shape)}]" if self.index else str(x)
 
     def abstract(self, x: ShapedArray) -> ShapedArray:
         lengths = [
@@ -88,6 +107,9 @@ class Slice(LinearMap):
         """Tell whether two parts of one array certainly have no element in common."""
         return any(_apart(a, b) for a, b in zip(self.index, other.index, strict=False))
 
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return rearranged(self, operands)
+
 
 def _apart(a: Item, b: Item) -> bool:
     if type(a) is int:
@@ -116,6 +138,10 @@ class SliceSet(Primitive):
         out = x.copy(order="K")
         out[_to_numpy(self.index)] = y
         return out
+
+    def spell_lines(self, page: Any, targets: Sequence[str], x: Any, y: Any) -> list[str]:
+        (out,) = targets
+        return [f'{out} = {x}.copy(order="K")', f"{out}[{_index_text(self.index, x.aval.shape)}] = {y}"]
 
     def abstract(self, x: ShapedArray, y: ShapedArray) -> ShapedArray:
         part = Slice(self.index).abstract(x)
@@ -154,6 +180,9 @@ class SliceSet(Primitive):
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
 
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return rearranged(self, operands)
+
 
 class Embed(LinearMap):
     """Zeros of ``shape`` with ``x`` at ``index``."""
@@ -165,6 +194,10 @@ class Embed(LinearMap):
         out = np.zeros_like(x, shape=self.shape)
         out[_to_numpy(self.index)] = x
         return out
+
+    def spell_lines(self, page: Any, targets: Sequence[str], x: Any) -> list[str]:
+        (out,) = targets
+        return [f"{out} = np.zeros_like({x}, shape={self.shape})", f"{out}[{_index_text(self.index, self.shape)}] = {x}"]
 
     def abstract(self, x: ShapedArray) -> ShapedArray:
         whole = x.update(shape=self.shape)
@@ -178,6 +211,9 @@ class Embed(LinearMap):
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(Embed((size, *self.shape), ((0, size, 1), *self.index)), *inputs)
 
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return rearranged(self, operands)
+
 
 class EmbedSum(Primitive):
     """Zeros of ``shape`` to which each operand is added at its index."""
@@ -190,6 +226,11 @@ class EmbedSum(Primitive):
         for index, x in zip(self.indices, xs, strict=True):
             out[_to_numpy(index)] += x
         return out
+
+    def spell_lines(self, page: Any, targets: Sequence[str], *xs: Any) -> list[str]:
+        (out,) = targets
+        parts = [f"{out}[{_index_text(i, self.shape)}] += {x}" for i, x in zip(self.indices, xs, strict=True)]
+        return [f"{out} = np.zeros_like({xs[0]}, shape={self.shape})", *parts]
 
     def abstract(self, *xs: ShapedArray) -> ShapedArray:
         for index, x in zip(self.indices, xs, strict=True):
@@ -212,6 +253,13 @@ class EmbedSum(Primitive):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return sum(aval.size for aval in inputs)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        parts = [
+            x.dependence and x.dependence.mapped(Embed(self.shape, index).impl)
+            for x, index in zip(operands, self.indices, strict=True)
+        ]
+        return united(parts, self.shape)
 
 
 class Parts(Deferred):
@@ -249,6 +297,9 @@ class Gather(Primitive):
     def impl(self, x: Array, *indices: Array) -> Array:
         return x[indices]
 
+    def spell(self, page: Any, x: Any, *indices: Any) -> str:
+        return f"{x}[{', '.join(indices)}]"
+
     def abstract(self, x: ShapedArray, *indices: ShapedArray) -> ShapedArray:
         shapes = {i.shape for i in indices}
         if len(shapes) != 1 or len(indices) > x.ndim or any(i.dtype.kind not in "iu" for i in indices):
@@ -281,6 +332,17 @@ class Gather(Primitive):
     def reads(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> Sequence[int]:
         return [outputs[0].nbytes, *[aval.nbytes for aval in inputs[1:]]]
 
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        x, *indices = operands
+        if x.dependence is None:
+            return None
+        known = [i.value for i in indices if i.value is not None]
+        # Along an axis where the position is not known, every element may be the one.
+        part = x.dependence.reduced([axis for axis, i in enumerate(indices) if i.value is None])
+        if known:
+            return part.mapped(lambda numbers: numbers[tuple(known)])
+        return part.broadcast(outputs[0].shape)
+
 
 def _with_rows(
     size: int, x: Array, indices: Sequence[Array], x_batched: bool, batched: Sequence[bool]
@@ -312,6 +374,33 @@ class _Scatter(Primitive, family=True):
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
 
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        x, y, *indices = operands
+        values = [i.value for i in indices]
+        if y.dependence is None:
+            written = None
+        elif all(i is not None for i in values):
+            written = _added(y.dependence, x.shape, values)
+        else:
+            written = _placed_somewhere(y.dependence, x.shape, values)
+        return united([x.dependence, written], x.shape)
+
+
+def _added(y: Dependence, shape: tuple[int, ...], indices: Sequence[Array]) -> Dependence:
+    """Return the dependence of zeros of ``shape`` with ``y`` added at ``indices``."""
+    places = np.arange(math.prod(shape)).reshape(shape)[tuple(indices)]
+    return y.collected(places.ravel(), np.arange(places.size), shape)
+
+
+def _placed_somewhere(y: Dependence, shape: tuple[int, ...], indices: Sequence[Any]) -> Dependence:
+    """Return the dependence of zeros with ``y`` at ``indices``; None is any position along its axis."""
+    rank = len(indices)
+    fixed = [i for i in indices if i is not None]
+    inner = (*[n for n, i in zip(shape, indices, strict=False) if i is not None], *shape[rank:])
+    part = _added(y, inner, fixed) if fixed else y.reduced(range(len(y.shape) - len(shape) + rank))
+    stretched = (*[1 if i is None else n for n, i in zip(shape, indices, strict=False)], *shape[rank:])
+    return part.reshaped(stretched).broadcast(shape)
+
 
 class ScatterAdd(_Scatter):
     """``x`` with ``y`` added at ``[i1, ..., ik]``; repeated indices add up."""
@@ -320,6 +409,11 @@ class ScatterAdd(_Scatter):
         out = x.copy(order="K")
         np.add.at(out, indices, y)
         return out
+
+    def spell_lines(self, page: Any, targets: Sequence[str], x: Any, y: Any, *indices: Any) -> list[str]:
+        (out,) = targets
+        index = indices[0] if len(indices) == 1 else f"({', '.join(indices)})"
+        return [f'{out} = {x}.copy(order="K")', f"np.add.at({out}, {index}, {y})"]
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         x, y, *indices = primals
@@ -350,6 +444,10 @@ class ScatterSet(_Scatter):
         out[indices] = y
         return out
 
+    def spell_lines(self, page: Any, targets: Sequence[str], x: Any, y: Any, *indices: Any) -> list[str]:
+        (out,) = targets
+        return [f'{out} = {x}.copy(order="K")', f"{out}[{', '.join(indices)}] = {y}"]
+
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         x, y, *indices = primals
         dx, dy = (np.zeros(p.shape, p.dtype) if t is None else t for p, t in zip((x, y), tangents[:2], strict=True))
@@ -368,6 +466,13 @@ class ScatterSet(_Scatter):
             dy = bind(Gather(), ct, *indices)
             dy = np.where(_stands(ct.shape, indices, dy.ndim), dy, np.zeros((), dy.dtype)[()])
         return (dx, dy, *[None] * len(indices))
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        values = [i.value for i in operands[2:]]
+        if any(i is None for i in values):
+            return super().sparsity(operands, outputs)
+        x, y = operands[:2]
+        return joined([x.dependence, y.dependence], [x.shape, y.shape], lambda a, b: self.impl(a, b, *values))
 
 
 def _gathered(x: Array, indices: Sequence[Array]) -> tuple[int, ...]:

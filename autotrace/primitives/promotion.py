@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..ir import Atom, Literal, Primitive, ShapedArray, is_inexact
+from ..ir import Atom, Literal, Operand, Primitive, ShapedArray, is_inexact
 from ..tracing import SCALAR_AVALS, Trace, Tracer, as_operand, bind, here, innermost
 
 __all__ = [
@@ -38,6 +38,10 @@ class Convert(Primitive):
             x = x.real
         return x.astype(self.dtype)
 
+    def spell(self, page: Any, x: Any) -> str:
+        real = ".real" if self.dtype.kind != "c" and x.aval.dtype.kind == "c" else ""
+        return f"{x}{real}.astype({page.dtype(self.dtype)})"
+
     def abstract(self, x: ShapedArray) -> ShapedArray:
         return x.update(dtype=self.dtype)
 
@@ -56,6 +60,9 @@ class Convert(Primitive):
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
 
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return operands[0].dependence
+
 
 def convert(x: Array, dtype: Any) -> Array:
     """Return ``x`` as an array of ``dtype``; no equation if it is one."""
@@ -67,6 +74,7 @@ class Broadcast(Primitive):
 
     shape: tuple[int, ...]
     view: ClassVar[bool] = True
+    stretches: ClassVar[bool] = True
 
     def impl(self, x: Array) -> Array:
         return np.broadcast_to(x, self.shape)
@@ -92,6 +100,10 @@ class Broadcast(Primitive):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        dependence = operands[0].dependence
+        return dependence and dependence.broadcast(self.shape)
 
 
 def broadcast_to(x: Array, shape: tuple[int, ...]) -> Array:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..ir import Primitive, ShapedArray
+from ..ir import Operand, Primitive, ShapedArray
 from ..tracing import as_operand, bind, here, implements, method
 from .families import Array, LinearMap
 from .promotion import broadcast_to, convert
@@ -35,6 +35,12 @@ class Reduction(Primitive, family=True):
     def impl(self, x: Array) -> Array:
         return self.kernel(x)
 
+    def spell(self, page: Any, x: Any) -> str:
+        name = self.name.removeprefix("reduce_")
+        if len(self.axes) == x.aval.ndim:
+            return f"np.{name}({x})"
+        return f"np.{name}({x}, axis={self.axes[0] if len(self.axes) == 1 else self.axes})"
+
     def abstract(self, x: ShapedArray) -> ShapedArray:
         return x.update(shape=tuple(n for i, n in enumerate(x.shape) if i not in self.axes))
 
@@ -48,6 +54,10 @@ class Reduction(Primitive, family=True):
         """Give a reduced array back the axes of an operand of ``shape``."""
         kept = tuple(1 if i in self.axes else n for i, n in enumerate(shape))
         return broadcast_to(y.reshape(kept), shape)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        dependence = operands[0].dependence
+        return dependence and dependence.reduced(self.axes)
 
 
 class ReduceSum(Reduction, LinearMap):
@@ -199,6 +209,10 @@ class Cumsum(LinearMap):
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return inputs[0].size
 
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        dependence = operands[0].dependence
+        return dependence and dependence.accumulated(self.axis)
+
 
 def _reverse(x: Array, axis: int) -> Array:
     return x[(slice(None),) * axis + (slice(None, None, -1),)]
@@ -235,6 +249,10 @@ class Cumprod(Primitive):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return inputs[0].size
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        dependence = operands[0].dependence
+        return dependence and dependence.accumulated(self.axis)
 
 
 # -- public functions --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import Primitive, ShapedArray
+from ..ir import Operand, Primitive, ShapedArray
 from ..tracing import as_operand, bind, implements, method
 from .families import Array, Elementwise, Predicate, Unary, elementwise
 from .promotion import apply_elementwise, convert
@@ -70,6 +70,9 @@ class _Parts(Primitive, family=True):
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Any:
         return bind(self, *inputs)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return operands[0].dependence, None
 
 
 class Frexp(_Parts):

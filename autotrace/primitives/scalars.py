@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from ..ir import Primitive, ShapedArray, is_inexact
+from ..ir import Operand, Primitive, ShapedArray, is_inexact
 from ..tracing import SCALAR_AVALS, Tracer, bind, here, method
 from .promotion import convert
 
@@ -36,6 +36,9 @@ class Weaken(Primitive):
     def impl(self, x: Array) -> Array:
         return np.asarray(x).astype(_python(x.dtype).dtype)[()]
 
+    def spell(self, page: Any, x: Any) -> str:
+        return f"np.asarray({x}).astype({page.dtype(_python(x.aval.dtype).dtype)})[()]"
+
     def abstract(self, x: ShapedArray) -> ShapedArray:
         number = _python(x.dtype)
         return ShapedArray(x.shape, number.dtype, number.weak_type)
@@ -51,6 +54,9 @@ class Weaken(Primitive):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return operands[0].dependence
 
 
 def _python(dtype: np.dtype[Any]) -> ShapedArray:

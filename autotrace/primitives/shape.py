@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from ..ir import Linear, Primitive, ShapedArray
+from ..ir import Linear, Operand, Primitive, ShapedArray
 from ..tracing import ReadOnly, Tracer, as_operand, bind, fresh, here, implements, link, method
-from .families import Array, LinearMap
+from .families import Array, LinearMap, rearranged
 from .promotion import broadcast_to, convert
 
 __all__ = ["concatenate", "expand_dims", "reshape", "squeeze", "stack", "transpose"]
@@ -51,6 +51,9 @@ class Reshape(LinearMap):
         """Tell whether NumPy gives a view of an array like ``x``."""
         return np.may_share_memory(x, np.reshape(x, self.shape))
 
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return rearranged(self, operands)
+
 
 class Transpose(LinearMap):
     """The axes of ``x`` in another order."""
@@ -60,6 +63,10 @@ class Transpose(LinearMap):
 
     def impl(self, x: Array) -> Array:
         return np.transpose(x, self.axes)
+
+    def spell(self, page: Any, x: Any) -> str:
+        turned = self.axes == tuple(range(len(self.axes)))[::-1]
+        return f"{x}.T" if turned else f"np.transpose({x}, {self.axes})"
 
     def abstract(self, x: ShapedArray) -> ShapedArray:
         return x.update(shape=tuple(x.shape[i] for i in self.axes))
@@ -75,6 +82,9 @@ class Transpose(LinearMap):
 
     def put(self, x: Array, y: Array) -> Array:
         return bind(Transpose(tuple(int(i) for i in np.argsort(self.axes))), y)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return rearranged(self, operands)
 
 
 class _Join(Primitive, family=True):
@@ -101,6 +111,9 @@ class _Join(Primitive, family=True):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return rearranged(self, operands)
 
 
 class Concatenate(_Join):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import UnsupportedError
-from ..ir import Primitive, ShapedArray
+from ..ir import Operand, Primitive, ShapedArray
 from ..tracing import Tracer, as_operand, bind, here, implements, method
 from .families import Array
 from .indexing import getitem, scatter_add
@@ -71,6 +71,10 @@ class _Rearrangement(Primitive, family=True):
         if ct.ndim == 1:  # for one axis a scatter is quicker than the sort that inverts
             return (scatter_add(np.zeros(ct.shape, ct.dtype), ct, (order,)),)
         return (np.take_along_axis(ct, np.argsort(order, axis=self.axis), axis=self.axis),)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        dependence = operands[0].dependence
+        return dependence and dependence.along((self.axis,))
 
 
 class _Positions(Primitive, family=True):

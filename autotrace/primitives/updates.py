@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import ShapedArray
+from ..ir import Operand, ShapedArray
 from ..tracing import Tracer, View, bind, check_writable, fresh, here, method, rebind
 from .families import Array, LinearMap
 from .indexing import setitem
@@ -92,6 +92,9 @@ class Copy(LinearMap):
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
         return bind(self, *inputs)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return operands[0].dependence
 
 
 @method("copy", "__copy__")

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import Primitive, ShapedArray
+from ..ir import Operand, Primitive, ShapedArray
 from ..tracing import bind
 from .promotion import broadcast_to
 
@@ -47,6 +47,9 @@ class Warn(Primitive):
 
     def reads(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> Sequence[int]:
         return [0, inputs[1].nbytes]
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return operands[0].dependence
 
 
 def warn_where(x: Array, mask: Any, message: str) -> Array:

@@ -11,12 +11,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ...ir import Linear, ShapedArray
+from ...ir import Linear, Operand, ShapedArray, united
 from ...tracing import bind, here
 from ..promotion import broadcast_to
 from .stacked import Array, Stacked, adjoint, diagonal_part, real_dtype
 
 __all__ = ["Cofactors", "Det", "Inverse", "Slogdet", "Solve"]
+
+
+def _of_matrix(a: Operand, shape: tuple[int, ...]) -> Any:
+    """Return the dependence of stacks of ``shape`` in which everything depends on all of the matrix of its stack."""
+    whole = a.dependence and a.dependence.reduced((len(a.shape) - 2, len(a.shape) - 1))
+    return whole and whole.reshaped((*whole.shape, 1, 1)).broadcast(shape)
 
 
 class Solve(Stacked):
@@ -59,6 +65,10 @@ class Solve(Stacked):
 
     def work(self, a: tuple[int, ...], *others: tuple[int, ...]) -> float:
         return 2 * a[-1] ** 3 / 3 + 2 * a[-1] ** 2 * others[0][-1]  # section 3.2: elimination, two substitutions
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        a, b = operands
+        return united([_of_matrix(a, b.shape), b.dependence and b.dependence.along((-2,))], b.shape)
 
 
 class Inverse(Stacked):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ir import Primitive, ShapedArray
+from ...ir import Operand, Primitive, ShapedArray, united
 from ...tracing import bind, here
 from ..families import Array, Binary
 from ..promotion import apply_elementwise, broadcast_to
@@ -47,6 +47,20 @@ class Stacked(Primitive, family=True):
         """Raise ``TypeError`` unless ``a`` is a stack of square matrices that LAPACK takes."""
         if a.ndim < 2 or a.shape[-1] != a.shape[-2] or a.dtype.char not in "fdFD":
             raise TypeError(f"{self.name}: the operand must be a stack of square inexact matrices; got {a}{here()}.")
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        """Within each item of the stack everything depends on everything."""
+        rank = len(operands[0].shape) - 2
+        parts = []
+        for x in operands:
+            if x.dependence is not None:
+                parts.append(x.dependence.reduced(range(rank, len(x.shape))))
+        whole = united(parts, operands[0].shape[:rank])
+        found = [
+            whole.reshaped((*whole.shape, *(1,) * (aval.ndim - rank))).broadcast(aval.shape) if whole else None
+            for aval in outputs
+        ]
+        return found if self.multiple else found[0]
 
 
 class Ratio(Binary):

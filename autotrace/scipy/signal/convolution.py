@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import scipy.signal
 
-from ...ir import Linear, Primitive, ShapedArray
+from ...ir import Linear, Operand, Primitive, ShapedArray
+from ...primitives.convolution import spread_by_kernel
 from ...primitives.promotion import broadcast_to
 from ...tracing import as_operand, bind, here
 
@@ -81,6 +82,9 @@ class Convolution(Primitive):
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         x, y = inputs
         return 2 * x.size * int(np.prod(y.shape[y.ndim - self.rank :], dtype=int))
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return spread_by_kernel(operands, outputs[0].shape, self.rank, (0,) * self.rank)
 
 
 def _count(x: Array, rank: int) -> int:

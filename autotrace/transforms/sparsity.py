@@ -1,0 +1,240 @@
+"""The sparsity pattern of a derivative: which outputs of a program depend on which inputs.
+
+One walk over the program with the ``sparsity`` rule of each primitive. No values of the inputs are looked at, so the
+pattern holds for all of them; what the program itself determines (constants, and what is computed of them) is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..compile.inline import inline
+from ..compile.simplify import simplify
+from ..ir import (
+    Atom,
+    Dependence,
+    Equation,
+    Jaxpr,
+    Literal,
+    Operand,
+    Sets,
+    Var,
+    annotate,
+    count_of,
+    entries_of,
+)
+from ..tracing import trace
+from .arguments import function_name, leaves_of, select, trace_leaves
+from .pattern import Pattern
+from .reverse import pull_back, run_forward
+from .wrapper import transformed
+
+__all__ = ["dependences", "hessian_pattern", "hessian_pattern_of", "jaxpr_pattern", "sparsity_pattern"]
+
+
+def dependences(jaxpr: Jaxpr, moving: Sequence[bool], known: Sequence[Any] | None = None) -> list[Dependence | None]:
+    """Return for each output of ``jaxpr`` which elements of the ``moving`` inputs it depends on, None for nothing.
+
+    The elements of the moving inputs are counted through all of them. ``known`` has the values of inputs that do not
+    move, None where they are to be left open.
+    """
+    width = sum(v.aval.size for v, m in zip(jaxpr.in_vars, moving, strict=True) if m)
+    found: dict[Atom, Dependence | None] = {}
+    sets, start = Sets.singles(width), 0
+    for var, moves in zip(jaxpr.in_vars, moving, strict=True):
+        if moves:
+            found[var] = Dependence.identity(var.aval.shape, start, sets)
+            start += var.aval.size
+    propagate(jaxpr, found, _Values(jaxpr, known))
+    return [found.get(v) for v in jaxpr.outputs]
+
+
+def propagate(jaxpr: Jaxpr, found: dict[Atom, Dependence | None], values: _Values) -> None:
+    """Add to ``found``, which has that of the inputs, the dependence of every variable that depends on something."""
+    for equation in jaxpr.equations:
+        primitive, inputs, outputs, _ = equation
+        if primitive.stops or found.keys().isdisjoint(inputs):
+            continue
+        operands = [Operand(v.aval, found.get(v), values.getter(v)) for v in inputs]
+        try:
+            got = primitive.sparsity(operands, [v.aval for v in outputs])
+        except Exception as error:
+            raise annotate(error, equation) from error.__cause__
+        for var, dependence in zip(outputs, got if primitive.multiple else (got,), strict=True):
+            if dependence is not None and dependence.layers and var.aval.inexact:
+                found[var] = dependence
+
+
+class _Values:
+    """The values that a program determines by itself, computed when a rule asks for them."""
+
+    def __init__(self, jaxpr: Jaxpr, known: Sequence[Any] | None = None) -> None:
+        self._values: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
+        for var, value in zip(jaxpr.in_vars, known or ()):
+            if value is not None:
+                self._values[var] = value
+        self._makers: dict[Atom, Equation] = {}
+        determined = set(self._values)
+        for equation in jaxpr.equations:
+            inputs = [v for v in equation.inputs if type(v) is Var]
+            if not equation.primitive.effect and determined.issuperset(inputs):
+                determined.update(equation.outputs)
+                self._makers.update(dict.fromkeys(equation.outputs, equation))
+
+    def getter(self, atom: Atom) -> Callable[[], Any]:
+        return lambda: self.value(atom)
+
+    def value(self, atom: Atom) -> Any:
+        """Return the value of ``atom``, None if the program does not determine it."""
+        if type(atom) is Literal:
+            return atom.value
+        if atom not in self._values and atom not in self._makers:
+            return None
+        waiting = [atom]
+        while waiting:
+            var = waiting[-1]
+            if type(var) is Literal or var in self._values:
+                waiting.pop()
+                continue
+            equation = self._makers[var]
+            missing = [v for v in equation.inputs if type(v) is Var and v not in self._values]
+            if missing:
+                waiting += missing
+            else:
+                read = [v.value if type(v) is Literal else self._values[v] for v in equation.inputs]
+                result = equation.primitive.impl(*read)
+                many = result if equation.primitive.multiple else (result,)
+                self._values.update(zip(equation.outputs, many, strict=True))
+        return self._values[atom]
+
+
+def jaxpr_pattern(
+    jaxpr: Jaxpr, moving: Sequence[bool], limit: int | None = None, known: Sequence[Any] | None = None
+) -> Pattern | None:
+    """Return the pattern of the Jacobian of a program.
+
+    Its rows are the elements of all inexact outputs, flattened and one output after the other; its columns those of all
+    ``moving`` inputs. ``known`` are values of inputs that do not move. None if there are more than ``limit`` entries.
+    """
+    jaxpr = inline(jaxpr)
+    found = [d for d, v in zip(dependences(jaxpr, moving, known), jaxpr.outputs, strict=True) if v.aval.inexact]
+    sizes = [v.aval.size for v in jaxpr.outputs if v.aval.inexact]
+    shape = (sum(sizes), sum(v.aval.size for v, m in zip(jaxpr.in_vars, moving, strict=True) if m))
+    if limit is not None and count_of(found) > limit:
+        return None
+    return Pattern._sorted(*entries_of(found, sizes), shape)
+
+
+def hessian_program(jaxpr: Jaxpr, moving: Sequence[bool]) -> tuple[Jaxpr, list[bool]]:
+    """Return the program of the gradient of the sum of all inexact outputs, each element weighted, and what moves.
+
+    Its inputs are those of ``jaxpr`` and then one array of weights for each inexact output, which do not move; its
+    outputs the gradients of all moving inputs.
+    """
+    jaxpr = inline(jaxpr)
+    count = len(jaxpr.in_vars)
+    outs = [v.aval for v in jaxpr.outputs]
+    weights = [aval for aval in outs if aval.inexact]
+    of = [v.aval for v, m in zip(jaxpr.in_vars, moving, strict=True) if m]
+
+    def gradient(leaves: list[Any]) -> list[Any]:
+        recorded = run_forward(jaxpr, leaves[:count], moving)
+        given = iter(leaves[count:])
+        found = pull_back(recorded, [next(given) if aval.inexact else None for aval in outs])
+        found = [ct for ct, m in zip(found, moving, strict=True) if m]
+        return [np.zeros(aval.shape, aval.dtype) if ct is None else ct for ct, aval in zip(found, of, strict=True)]
+
+    traced = trace(gradient, [*jaxpr.in_avals, *weights], None, "hessian_pattern", snapshot=False)
+    return simplify(traced.jaxpr), [*moving, *[False] * len(weights)]
+
+
+def hessian_pattern_of(
+    jaxpr: Jaxpr, moving: Sequence[bool], limit: int | None = None, known: Sequence[Any] | None = None
+) -> Pattern | None:
+    """Return the pattern of the second derivatives of a program: that of the Jacobian of its gradient.
+
+    Rows and columns are the elements of all ``moving`` inputs. If there are several outputs, it is the union of their
+    Hessians. It is symmetric: what only one half has is zero, since it is in the other. None if there are more than
+    ``limit`` entries.
+    """
+    program, moves = hessian_program(jaxpr, moving)
+    rest = None if known is None else [*known, *[None] * (len(moves) - len(moving))]
+    found = jaxpr_pattern(program, moves, limit, rest)
+    return None if found is None else found.intersection(found.T)
+
+
+def sparsity_pattern(
+    fun: Callable[..., Any] | None = None,
+    argnums: int | tuple[int, ...] | None = None,
+    has_aux: bool = False,
+    *,
+    argnames: str | tuple[str, ...] | None = None,
+) -> Any:
+    """Make the function that returns the :class:`Pattern` of the Jacobian of ``fun``.
+
+    For one array in and one out its shape is ``(output.size, argument.size)``; for trees of arrays the flattened leaves
+    stand one after the other, integers left out. It has every entry that is nonzero for some value of the arguments,
+    and may have more where an operation is not looked into. Where Python's ``if`` asked for a value, it is the pattern
+    of the path taken. Derivatives are not computed.
+
+    Raises ``TypeError`` for arguments that carry no derivative.
+
+    >>> import numpy as np
+    >>> print(sparsity_pattern(np.diff)(np.zeros(5)))
+    Pattern 4 x 5, 8 nonzeros (40%)
+    ■ ■ · · ·
+    · ■ ■ · ·
+    · · ■ ■ ·
+    · · · ■ ■
+    """
+    return transformed(sparsity_pattern, fun, _pattern, argnums=argnums, has_aux=has_aux, argnames=argnames)
+
+
+def hessian_pattern(
+    fun: Callable[..., Any] | None = None,
+    argnums: int | tuple[int, ...] | None = None,
+    has_aux: bool = False,
+    *,
+    argnames: str | tuple[str, ...] | None = None,
+) -> Any:
+    """Make the function that returns the :class:`Pattern` of the Hessian of ``fun``.
+
+    Rows and columns are the elements of the arguments, as the columns of :func:`sparsity_pattern` are. Of a function
+    with several outputs it is the union of the patterns of their Hessians. It is symmetric.
+
+    Raises ``TypeError`` for arguments that carry no derivative.
+
+    >>> import numpy as np
+    >>> hessian_pattern(lambda x: np.sum(x[1:] * x[:-1]))(np.zeros(3)).toarray().astype(int)
+    array([[0, 1, 0],
+           [1, 0, 1],
+           [0, 1, 0]])
+    """
+    return transformed(hessian_pattern, fun, _hessian_pattern, argnums=argnums, has_aux=has_aux, argnames=argnames)
+
+
+def _pattern(
+    fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, argnames: Any, name: str = "sparsity_pattern"
+) -> Any:
+    jaxpr = _program(name, fun, args, kwargs, argnums, has_aux, argnames)
+    return jaxpr_pattern(jaxpr, [True] * len(jaxpr.in_vars))
+
+
+def _hessian_pattern(fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, argnames: Any) -> Any:
+    jaxpr = _program("hessian_pattern", fun, args, kwargs, argnums, has_aux, argnames)
+    return hessian_pattern_of(jaxpr, [True] * len(jaxpr.in_vars))
+
+
+def _program(name: str, fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, argnames: Any) -> Jaxpr:
+    chosen = select(fun, args, kwargs, argnums, argnames, name)
+    leaves = leaves_of(chosen.values, name, chosen.labels)
+    if not any(leaves.moving):
+        raise TypeError(
+            f"{name}: arguments to differentiate must be of floating-point or complex dtype; got "
+            f"{', '.join(map(str, leaves.avals)) or 'no arrays'}. Pass a float (3.0 for 3)."
+        )
+    run = trace_leaves(lambda values: chosen.call(*values), leaves, f"{name}({function_name(fun)})", has_aux)
+    return run.jaxpr.replace(outputs=run.jaxpr.outputs[: run.outputs])
