@@ -7,6 +7,7 @@ from .dependence import PAIRS, Dependence, Operand, Sets, count_of, entries_of, 
 from .equation import Atom, Equation, Literal, Var, used_vars
 from .evaluate import add_note, annotate, eval_jaxpr, has_note, last_uses
 from .jaxpr import Jaxpr
+from .names import argument_name, variable_names
 from .primitive import REGISTRY, Linear, Linearized, Primitive, Run, Slot
 from .print import print_jaxpr
 from .source import (
@@ -54,6 +55,7 @@ __all__ = [
     "add_note",
     "aligned",
     "annotate",
+    "argument_name",
     "aval_of",
     "check_jaxpr",
     "count_of",
@@ -81,4 +83,5 @@ __all__ = [
     "united",
     "used_vars",
     "user_source",
+    "variable_names",
 ]

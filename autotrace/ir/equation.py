@@ -13,9 +13,12 @@ __all__ = ["Atom", "Equation", "Literal", "Var", "used_vars"]
 
 
 class Var:
-    """A name that is given a value once. Its identity is the name."""
+    """A name that is given a value once. Its identity is the name; ``hint`` is what the user calls it, where set."""
 
-    __slots__ = ("aval",)
+    __slots__ = ("aval", "hint")
+
+    aval: ShapedArray
+    hint: str
 
     def __init__(self, aval: ShapedArray) -> None:
         self.aval = aval

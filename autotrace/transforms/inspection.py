@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from ..compile.simplify import simplify
-from ..ir import Jaxpr
+from ..ir import Jaxpr, argument_name
 from ..tracing import ShapeDtypeStruct, Traced, leaf_value, trace
-from ..tree import tree_flatten, tree_unflatten
+from ..tree import tree_flatten, tree_leaves_with_path, tree_unflatten
 from .arguments import function_name, positions_of, protect
 from .tangent import avals_from
 from .wrapper import check_callable, transformed
@@ -56,7 +57,23 @@ def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str
         rest = iter(given)
         return fun(*[protect(x) if i in static else next(rest) for i, x in enumerate(args)], **keywords)
 
-    return trace(flat, avals, [leaf_value(x, "", what) for x in raw] if known else None, what, lasting=True)
+    traced = trace(flat, avals, [leaf_value(x, "", what) for x in raw] if known else None, what, lasting=True)
+    names = [x for i, x in enumerate(_parameters(fun, len(args))) if i not in static]
+    for var, ((_, first, *path), _) in zip(traced.jaxpr.in_vars, tree_leaves_with_path((dynamic, kwargs)), strict=True):
+        key = getattr(first, "key", None)  # of a keyword; of a positional argument there is an index
+        var.hint = argument_name(names[first.idx] if key is None else key, tuple(path))  # type: ignore[union-attr]
+    return traced
+
+
+def _parameters(fun: Callable[..., Any], count: int) -> list[str]:
+    """Return a name for each of ``count`` positional arguments: those of the signature as far as they go."""
+    try:
+        parameters = inspect.signature(fun).parameters.values()
+    except (TypeError, ValueError):  # Python does not tell, as for many built-in functions
+        parameters = {}.values()
+    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "x")
+    return [names[i] if i < len(names) else f"{rest}_{i - len(names)}" for i in range(count)]
 
 
 def _shapes(jaxpr: Jaxpr, traced: Traced) -> Any:
