@@ -1,7 +1,7 @@
 """autotrace: trace plain NumPy functions into small programs; differentiate, batch, print and run them."""
 
 from . import errors, numpy, primitives, tree
-from .control import disable_jit, explain_cache_misses, jit
+from .control import cond, disable_jit, explain_cache_misses, fori_loop, jit, map, scan, switch, while_loop
 from .ir import (
     Equation,
     Jaxpr,
@@ -16,6 +16,7 @@ from .ir import (
     float0,
     print_jaxpr,
 )
+from .tools import cost
 from .tracing import ShapeDtypeStruct, bind
 from .transforms import (
     eval_shape,
@@ -49,12 +50,15 @@ __all__ = [
     "Var",
     "bind",
     "check_jaxpr",
+    "cost",
+    "cond",
     "disable_jit",
     "errors",
     "eval_jaxpr",
     "eval_shape",
     "explain_cache_misses",
     "float0",
+    "fori_loop",
     "grad",
     "hessian",
     "hvp",
@@ -65,13 +69,17 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_jaxpr",
+    "map",
     "numpy",
     "primitives",
     "print_jaxpr",
     "ravel_pytree",
+    "scan",
     "stop_gradient",
+    "switch",
     "tree",
     "value_and_grad",
     "vjp",
     "vmap",
+    "while_loop",
 ]

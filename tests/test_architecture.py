@@ -28,6 +28,7 @@ FLOORS = [
     "transforms",
     "control",
     "scipy",
+    "tools",
 ]
 
 # (module, what it imports inside a function): why it cannot stand at the top. Like this:

@@ -2,7 +2,19 @@
 
 from .avals import DYNAMIC, ShapedArray, aval_of, dtype_name, float0, is_inexact, tangent_dtype
 from .check import check_jaxpr
-from .cost import Cost, EquationCost, ProgramCost, aligned, equation_cost, phase_of, program_cost, readable, share, taken
+from .cost import (
+    Cost,
+    EquationCost,
+    ProgramCost,
+    aligned,
+    equation_cost,
+    phase_of,
+    program_cost,
+    readable,
+    readable_bytes,
+    share,
+    taken,
+)
 from .dependence import PAIRS, Dependence, Operand, Sets, count_of, entries_of, joined, united
 from .equation import Atom, Equation, Literal, Var, used_vars
 from .evaluate import add_note, annotate, eval_jaxpr, has_note, last_uses
@@ -77,6 +89,7 @@ __all__ = [
     "program_cost",
     "raised_at",
     "readable",
+    "readable_bytes",
     "share",
     "taken",
     "tangent_dtype",

@@ -137,7 +137,7 @@ class Elementwise(Primitive, family=True):
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         if all(aval.dtype.kind != "c" for aval in inputs):
             return self.weight * outputs[0].size
-        adds = self.together or self.linear == tuple(range(len(self.scales)))
+        adds = self.together or (len(self.scales) < 2 and len(self.linear) == len(self.scales))
         return self.weight * (2 if adds else 6) * outputs[0].size
 
     def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:

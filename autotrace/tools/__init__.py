@@ -1,0 +1,5 @@
+"""What one does with a program but run it: price it, profile it, look at it from the command line."""
+
+from .cost import cost
+
+__all__ = ["cost"]
