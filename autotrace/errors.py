@@ -11,6 +11,7 @@ __all__ = [
     "ConcretizationTypeError",
     "GuardError",
     "JaxprTypeError",
+    "LoopMemoryError",
     "MissingRuleError",
     "MutationError",
     "NonConcreteBooleanIndexError",
@@ -56,6 +57,10 @@ class GuardError(AutotraceError, RuntimeError):
 
 class JaxprTypeError(AutotraceError, TypeError):
     """A program is ill typed: see :func:`autotrace.check_jaxpr`."""
+
+
+class LoopMemoryError(AutotraceError, MemoryError):
+    """A loop of unknown length keeps more for reverse mode than it may."""
 
 
 class MissingRuleError(AutotraceError, NotImplementedError):

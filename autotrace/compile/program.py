@@ -6,7 +6,7 @@ that often: neither the first call nor the thousandth is slower than it need be.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir import Atom, Jaxpr, Primitive
@@ -54,6 +54,12 @@ class Program:
         if (self._runs > RUNS_BEFORE_COMPILING or self.is_large) and len(self.optimized.equations) <= LONGEST:
             return self.compiled(*leaves)
         return evaluate(self.jaxpr if self._optimized is None else self._optimized, leaves)
+
+    def prepared(self, runs: int) -> Callable[..., Sequence[Any]]:
+        """Return the function to call for ``runs`` runs: compiled at once if there are enough of them."""
+        if self._runs + runs > RUNS_BEFORE_COMPILING and len(self.optimized.equations) <= LONGEST:
+            return self.compiled
+        return self
 
     @property
     def optimized(self) -> Jaxpr:

@@ -39,6 +39,9 @@ class Call(Primitive):
     def impl(self, *inputs: Any) -> Sequence[Any]:
         return self.kernel(*inputs)
 
+    def spell(self, page: Any, *operands: Any) -> str:
+        return f"{page.program(self.jaxpr, self.label)}({', '.join(operands)})"
+
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         if tuple((a.shape, a.dtype) for a in avals) != tuple((a.shape, a.dtype) for a in self.jaxpr.in_avals):
             raise TypeError(f"call: operands must be {self.jaxpr.in_avals}; got {avals}.")

@@ -17,9 +17,11 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
+import numpy as np
+
 from ..errors import MissingRuleError
 from .avals import ShapedArray
-from .dependence import Dependence, Operand, united
+from .dependence import Operand, united
 from .source import here
 
 if sys.version_info >= (3, 11):
@@ -34,6 +36,15 @@ REGISTRY: dict[str, type[Primitive]] = {}
 
 
 _INTERNING = threading.Lock()
+_PLAIN_FIELDS = frozenset(("int", "float", "complex", "bool", "str", "None", "tuple", "np", "dtype"))
+"""Words of annotations of fields that hold no program."""
+
+
+def _told_apart(value: Any) -> Any:
+    """Return a parameter as it is told apart: programs by identity, since equal ones may come from different lines."""
+    if type(value) is tuple:
+        return tuple(map(_told_apart, value))
+    return ("program", id(value)) if hasattr(value, "in_vars") else value
 
 
 class Run(NamedTuple):
@@ -77,9 +88,10 @@ class Linear:
 
 
 class Slot(NamedTuple):
-    """The place, among the operands of a linear equation, of the tangent of the input at ``position``."""
+    """The place, among the operands of a linear equation, of a tangent: of the input at ``position``, or a zero one."""
 
-    position: int
+    position: int | None
+    aval: ShapedArray
 
 
 class Linearized(NamedTuple):
@@ -94,23 +106,31 @@ class Linearized(NamedTuple):
 
     def operands_with(self, tangents: Sequence[Any]) -> list[Any]:
         """Return the operands with the ``tangents`` of the inputs."""
-        return [tangents[x.position] if type(x) is Slot else x for x in self.operands]
+        return [_tangent(x, tangents) if type(x) is Slot else x for x in self.operands]
 
     def spread(self, tangents: Sequence[Any]) -> list[Any]:
         """Return a tangent for each output, None for those that are not reached."""
         given = iter(tangents)
         return [next(given) if some else None for some in self.reached]
 
-    def pull(self, cts: Sequence[Any], avals: Sequence[ShapedArray]) -> list[Any]:
-        """Return the cotangents of the inputs, of ``avals``, given those of all outputs."""
-        pulled: list[Any] = [None] * len(avals)
+    def pull(self, cts: Sequence[Any], count: int) -> list[Any]:
+        """Return the cotangents of all ``count`` inputs, given those of all outputs."""
+        pulled: list[Any] = [None] * count
         reached = [ct for ct, some in zip(cts, self.reached, strict=True) if some]
         if any(ct is not None for ct in reached):
-            found = self.primitive.transpose(reached, self.operands_with([Linear(aval) for aval in avals]))
+            found = self.primitive.transpose(
+                reached, [Linear(x.aval) if type(x) is Slot else x for x in self.operands]
+            )
             for x, ct in zip(self.operands, found, strict=True):
-                if type(x) is Slot:
+                if type(x) is Slot and x.position is not None:
                     pulled[x.position] = ct
         return pulled
+
+
+def _tangent(slot: Slot, tangents: Sequence[Any]) -> Any:
+    if slot.position is None:
+        return np.broadcast_to(slot.aval.dtype.type(0), slot.aval.shape)[()]
+    return tangents[slot.position]
 
 
 @dataclass_transform(frozen_default=True)
@@ -165,12 +185,15 @@ class Primitive:
     push: ClassVar[Callable[..., tuple[Sequence[Any], Sequence[Any]]] | None] = None
     required: ClassVar[tuple[str, ...]] = ("impl", "abstract", "jvp", "batch")
 
+    _may_hold_programs: ClassVar[bool] = False
     _interned: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Primitive]] = weakref.WeakValueDictionary()
 
     def __init_subclass__(cls, family: bool = False, name: str | None = None) -> None:
         own = [key for key, kind in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(kind)]
         inherited = [field for base in cls.__mro__[1:] for field in vars(base).get("fields", ())]
         cls.fields = tuple(dict.fromkeys((*inherited, *own)))
+        kinds = " ".join(str(vars(cls)["__annotations__"][key]) for key in own)
+        cls._may_hold_programs |= not _PLAIN_FIELDS.issuperset(re.findall(r"\w+", kinds))
         cls.defaults = cls.defaults | {key: vars(cls)[key] for key in own if key in vars(cls)}
         if family:
             return
@@ -192,8 +215,9 @@ class Primitive:
     def __new__(cls, *values: Any, **named: Any) -> Self:
         if named or len(values) != len(cls.fields):
             values = cls._complete(values, named)
+        told = tuple(map(_told_apart, values)) if cls._may_hold_programs else values
         # 1, 1.0 and True are equal, as are 0.0 and -0.0, but as parameters they are not the same.
-        key = (cls, values, tuple([repr(v) if type(v) is float else type(v) for v in values]))
+        key = (cls, told, tuple([repr(v) if type(v) is float else type(v) for v in values]))
         found = Primitive._interned.get(key)
         if found is None:
             with _INTERNING:

@@ -69,5 +69,5 @@ def _advance(primitive: Any, inputs: list[Any], tangents: list[Any], linear: boo
         outs, found = primitive.push(inputs, tangents)
         return outs, list(found)
     done = primitive.linearize(inputs, [t is not None for t in tangents])
-    found = bind(done.primitive, *done.operands_with([t for t in tangents if t is not None]))
+    found = bind(done.primitive, *done.operands_with(tangents)) if any(done.reached) else ()
     return done.outputs, done.spread(found)

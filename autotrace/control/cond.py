@@ -1,0 +1,235 @@
+"""cond: one of several programs, as an index says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..compile.program import Program
+from ..ir import Jaxpr, Linear, Linearized, Primitive, Run, ShapedArray, Slot, Var
+from ..primitives.indexing import gather
+from ..tracing import bind, evaluate
+from ..transforms.linear import transpose_jaxpr
+from .loops import batched_avals, chosen, tangents_of
+from .programs import (
+    Split,
+    batched_program,
+    derive,
+    filled,
+    has_effect,
+    pushed_program,
+    reached,
+    remembered,
+    split,
+    tangent_of,
+    zeros,
+)
+from .while_loop import own_rows
+
+__all__ = ["Cond"]
+
+
+class Cond(Primitive):
+    """The program of ``branches`` at the index, the first operand, on the other operands.
+
+    An index out of range means the nearest branch; ``False`` is the first one, ``True`` the second. ``owners`` tells for
+    an output the branch that alone gives it a meaning (-1: all do); none need be told.
+    """
+
+    branches: tuple[Jaxpr, ...]
+    owners: tuple[int, ...] = ()
+    multiple: ClassVar[bool] = True
+
+    @cached_property
+    def effect(self) -> bool:  # type: ignore[override]
+        """Whether a program has equations that must be kept."""
+        return has_effect(*self.branches)
+
+    @cached_property
+    def programs(self) -> tuple[Program, ...]:
+        """The branches, compiled once they have run often enough."""
+        return tuple(map(Program, self.branches))
+
+    @cached_property
+    def outputs(self) -> tuple[ShapedArray, ...]:
+        """The avals of the outputs: those of the branch that gives them their meaning."""
+        owners = self.owners or (-1,) * len(self.branches[0].outputs)
+        return tuple([self.branches[max(k, 0)].outputs[i].aval for i, k in enumerate(owners)])
+
+    def impl(self, index: Any, *operands: Any) -> Sequence[Any]:
+        return self.programs[min(max(int(index), 0), len(self.branches) - 1)](*operands)
+
+    def abstract(self, index: ShapedArray, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
+        if index.ndim or index.dtype.kind not in "biu":
+            raise TypeError(f"cond: the index must be an integer or a truth; got {index}.")
+        for branch in self.branches:
+            if [(a.shape, a.dtype) for a in avals] != [(v.aval.shape, v.aval.dtype) for v in branch.in_vars]:
+                raise TypeError(f"cond: operands must be {branch.in_avals}; got {avals}.")
+        return self.outputs
+
+    def runs(self) -> Sequence[Run]:
+        return [Run(branch, 1, alternative=True) for branch in self.branches]
+
+    def _reached(self, marks: Sequence[bool], derivatives: bool) -> list[bool]:
+        """Tell which outputs depend on marked operands in some branch."""
+        found = [reached(branch, marks, derivatives) for branch in self.branches]
+        return [any(some) for some in zip(*found, strict=True)]
+
+    # -- derivatives -------------------------------------------------------------------------------
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
+        return self.push(primals, tangents)[1]
+
+    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:  # type: ignore[override]
+        marks = tuple([t is not None for t in tangents[1:]])
+        primitive, some = self._pushed(marks)
+        outs = bind(primitive, *primals, *[t for t in tangents[1:] if t is not None])
+        count = len(self.outputs)
+        rest = iter(outs[count:])
+        return outs[:count], [next(rest) if m else None for m in some]
+
+    @remembered
+    def _pushed(self, marks: tuple[bool, ...]) -> tuple[Cond, list[bool]]:
+        some = self._reached(marks, derivatives=True)
+        avals = self.branches[0].in_avals
+
+        def pushed(branch: Jaxpr) -> Jaxpr:
+            def both(tracers: list[Any]) -> list[Any]:
+                outs, dots = pushed_program(branch, marks, some, tracers[: len(avals)], tracers[len(avals) :])
+                return [*outs, *dots]
+
+            return derive(both, [*avals, *tangents_of(avals, marks)], "cond")
+
+        owners = (*self.owners, *[k for k, m in zip(self.owners, some, strict=False) if m])
+        return Cond(tuple(map(pushed, self.branches)), owners), some
+
+    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:  # type: ignore[override]
+        marks = tuple(moving[1:])
+        forward, linear, kept, some = self._split(marks)
+        outs = bind(forward, *inputs)
+        count = len(self.outputs)
+        avals = self.branches[0].in_avals
+        slots = [Slot(i + 1, tangent_of(avals[i])) for i, m in enumerate(marks) if m]
+        operands = [inputs[0], *[inputs[1 + i] for i in kept], *outs[count:], *slots]
+        return Linearized(outs[:count], linear, operands, some)
+
+    @remembered
+    def _split(self, marks: tuple[bool, ...]) -> tuple[Cond, Cond, list[int], list[bool]]:
+        """Return the forward and the linear primitive, the operands that the latter reads, and its outputs."""
+        some = self._reached(marks, derivatives=True)
+        parts = [split(branch, marks, some, "cond") for branch in self.branches]
+        kept = sorted({i for part in parts for i in part.inputs})
+        news = [[v.aval for v in part.forward.outputs[part.count :]] for part in parts]
+        owners = [*(self.owners or (-1,) * len(self.outputs)), *[k for k, new in enumerate(news) for _ in new]]
+        forward = tuple([self._with_slots(part, k, news) for k, part in enumerate(parts)])
+        avals = self.branches[0].in_avals
+        linear = tuple([_among(part, k, news, kept, avals) for k, part in enumerate(parts)])
+        return Cond(forward, tuple(owners)), Cond(linear), kept, some
+
+    def _with_slots(self, part: Split, position: int, news: Sequence[Sequence[ShapedArray]]) -> Jaxpr:
+        """Let a branch also give residuals for all others: zeros, which nobody reads."""
+
+        def whole(tracers: list[Any]) -> list[Any]:
+            rest = evaluate(part.forward, tracers)
+            own = rest[part.count :]
+            others = [own if k == position else [zeros(a) for a in new] for k, new in enumerate(news)]
+            return [*rest[: part.count], *[x for new in others for x in new]]
+
+        return derive(whole, part.forward.in_avals, "cond")
+
+    def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
+        marks = tuple([type(x) is Linear for x in inputs[1:]])
+        given = tuple([ct is not None for ct in cts])
+        fixed = [x for x, m in zip(inputs[1:], marks, strict=True) if not m]
+        outs = iter(bind(self._transposed(marks, given), inputs[0], *fixed, *[ct for ct in cts if ct is not None]))
+        return [None, *[next(outs) if m else None for m in marks]]
+
+    @remembered
+    def _transposed(self, marks: tuple[bool, ...], given: tuple[bool, ...]) -> Cond:
+        avals = self.branches[0].in_avals
+        fixed = [a for a, m in zip(avals, marks, strict=True) if not m]
+        wanted = [a for a, m in zip(avals, marks, strict=True) if m]
+        outs = [a for a, some in zip(self.outputs, given, strict=True) if some]
+
+        def turned(branch: Jaxpr) -> Jaxpr:
+            def back(tracers: list[Any]) -> list[Any]:
+                rest = iter(tracers[len(fixed) :])
+                cts = [next(rest) if some else None for some in given]
+                found = transpose_jaxpr(branch, cts, marks, tracers[: len(fixed)])
+                return filled(found, wanted, [True] * len(wanted))
+
+            return derive(back, [*fixed, *outs], "cond")
+
+        return Cond(tuple(map(turned, self.branches)))
+
+    # -- batches -----------------------------------------------------------------------------------
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        index, *operands = inputs
+        marks = tuple(batched[1:])
+        loop = self._batched(size, marks)
+        if not batched[0]:
+            return bind(loop, index, *operands)
+        return self._each_its_own(size, index, operands, marks, loop)
+
+    @remembered
+    def _batched(self, size: int, marks: tuple[bool, ...]) -> Cond:
+        avals = batched_avals(self.branches[0].in_avals, size, marks)
+        wanted = [True] * len(self.outputs)
+
+        def whole(branch: Jaxpr) -> Jaxpr:
+            return derive(lambda tracers: batched_program(branch, size, tracers, marks, wanted), avals, "cond")
+
+        return Cond(tuple(map(whole, self.branches)), self.owners)
+
+    def _each_its_own(
+        self, size: int, index: Any, operands: Sequence[Any], marks: Sequence[bool], loop: Cond
+    ) -> Sequence[Any]:
+        """Run each branch that some row takes, on rows that take it: the others' places are filled with one of them."""
+        outs: list[Any] = []
+        owners = self.owners or (-1,) * len(self.outputs)
+        last = len(self.branches) - 1
+        for k, branch in enumerate(loop.branches):
+            taken = _takes(index, k, last)
+            rows = own_rows(taken)
+            given = [gather(x, [rows]) if m else x for x, m in zip(operands, marks, strict=True)]
+            found = bind(_if_any(branch), taken.any(), *given)
+            outs = [
+                x if not outs or owner == k else outs[i] if owner >= 0 else chosen(taken, x, outs[i])
+                for i, (x, owner) in enumerate(zip(found, owners, strict=True))
+            ]
+        return outs
+
+
+def _takes(index: Any, k: int, last: int) -> Any:
+    """Return which rows of a batch of indices take branch ``k``."""
+    if index.dtype == bool:
+        return index if k else ~index
+    return index <= 0 if k == 0 else index >= last if k == last else index == k
+
+
+def _if_any(branch: Jaxpr) -> Cond:
+    """Return the primitive that runs ``branch`` where its index is true, and gives zeros elsewhere."""
+    none = Jaxpr([Var(v.aval) for v in branch.in_vars], (), *_constants([zeros(v.aval) for v in branch.outputs]))
+    return Cond((none, branch), (1,) * len(branch.outputs))
+
+
+def _constants(values: Sequence[Any]) -> tuple[list[Var], list[Var], list[Any]]:
+    names = [Var(ShapedArray(np.shape(x), x.dtype)) for x in values]
+    return names, names, list(values)
+
+
+def _among(
+    part: Split, position: int, news: Sequence[Sequence[ShapedArray]], kept: Sequence[int], avals: Sequence[ShapedArray]
+) -> Jaxpr:
+    """Return the linear program of a branch with the residuals of all branches as inputs."""
+    linear = part.linear
+    own = dict(zip(part.inputs, linear.in_vars, strict=False))
+    new = linear.in_vars[len(part.inputs) : len(part.inputs) + part.new]
+    shared = [own.get(i) or Var(avals[i]) for i in kept]
+    slots = [v for k, group in enumerate(news) for v in (new if k == position else [Var(a) for a in group])]
+    tangents = linear.in_vars[len(part.inputs) + part.new :]
+    return Jaxpr([*shared, *slots, *tangents], linear.equations, linear.outputs, linear.const_vars, linear.constants)

@@ -1,0 +1,445 @@
+"""cond, switch, while_loop, fori_loop, scan, map: Python control flow as single equations.
+
+The functions that they take are traced once, by shape alone, and may close over anything, traced values included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ir import Jaxpr, ShapedArray, Var, dtype_name, here
+from ..tracing import SCALAR_AVALS, Tracer, as_operand, bind, leaf_value
+from ..transforms.arguments import function_name, owned
+from ..transforms.batching import vmap
+from ..transforms.wrapper import check_callable
+from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_map, tree_unflatten
+from .cond import Cond
+from .programs import Body, trace_body
+from .scan import Scan
+from .while_loop import While
+
+__all__ = ["cond", "fori_loop", "map", "scan", "switch", "while_loop"]
+
+
+def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
+    """Return ``true_fun(*operands)`` where ``pred`` holds, else ``false_fun(*operands)``.
+
+    ``pred`` is one truth; the functions return trees of one structure, shapes and dtypes. Only the one that is chosen
+    runs, also under ``vmap``: there each row runs its own.
+
+    Raises ``TypeError`` for a ``pred`` that is no boolean scalar, and where the functions return what does not match.
+
+    >>> import numpy as np
+    >>> cond(np.True_, np.sin, np.cos, 0.0)
+    np.float64(0.0)
+    """
+    for fun in (true_fun, false_fun):
+        check_callable(fun, "cond", "cond(pred, true_fun, false_fun, x)")
+    return _choose("cond", _truth(pred, "cond: the predicate"), (false_fun, true_fun), operands)
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """Return ``branches[index](*operands)``; an ``index`` out of range means the nearest branch.
+
+    Raises ``TypeError`` for an ``index`` that is no integer scalar, and where the branches return what does not match;
+    ``ValueError`` without branches.
+
+    >>> switch(1, [lambda x: x, lambda x: -x], 3.0)
+    np.float64(-3.0)
+    """
+    if not branches:
+        raise ValueError("switch: there must be at least one branch; got none. Give a list of functions.")
+    for fun in branches:
+        check_callable(fun, "switch", "switch(index, [f, g], x)")
+    index = _integer(index, "switch: the index", "Use cond for a truth.")
+    return _choose("switch", index, tuple(branches), operands)
+
+
+def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], operands: Any) -> Any:
+    leaves, tree = _leaves(operands, what)
+    avals = [_aval(x) for x in leaves]
+    bodies = [
+        trace_body(lambda tracers, fun=fun: fun(*tree_unflatten(tree, tracers)), avals, f"{what}({function_name(fun)})")  # type: ignore[misc]
+        for fun in functions
+    ]
+    _check_branches(what, functions, bodies)
+    consts = [x for body in bodies for x in body.consts]
+    branches = []
+    for k, body in enumerate(bodies):
+        before = [_aval(x) for other in bodies[:k] for x in other.consts]
+        after = [_aval(x) for other in bodies[k + 1 :] for x in other.consts]
+        branches.append(_padded(body, before, after))
+    outs = bind(Cond(tuple(branches)), index, *consts, *leaves)
+    return tree_unflatten(bodies[0].out_tree, owned(outs, [*consts, *leaves]))
+
+
+def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
+    """Return what becomes of ``init_val`` when it is replaced by ``body_fun`` of it as long as ``cond_fun`` of it holds.
+
+    The value is a tree whose structure, shapes and dtypes stay. Forward and reverse mode both work, to any order;
+    reverse mode keeps a row of intermediate values for each run (at most ``AUTOTRACE_LOOP_BYTES`` bytes).
+    Under ``vmap`` each row runs as often as it would alone.
+
+    Raises ``TypeError`` where the value changes type, or ``cond_fun`` returns no boolean scalar; ``LoopMemoryError`` for a
+    loop that keeps too much for reverse mode.
+
+    >>> while_loop(lambda x: x < 100.0, lambda x: 2.0 * x, 3.0)
+    np.float64(192.0)
+    """
+    check_callable(cond_fun, "while_loop", "while_loop(cond_fun, body_fun, init)")
+    check_callable(body_fun, "while_loop", "while_loop(cond_fun, body_fun, init)")
+    leaves, tree = _leaves(init_val, "while_loop")
+    what = f"while_loop({function_name(body_fun)})"
+
+    def traced(avals: Sequence[ShapedArray]) -> Body:
+        return trace_body(lambda tracers: body_fun(tree_unflatten(tree, tracers)), avals, what)
+
+    leaves, body = _settled(
+        "while_loop", leaves, init_val, tree, traced, lambda body: (body.out_tree, body.jaxpr.out_avals)
+    )
+    condition = trace_body(
+        lambda tracers: cond_fun(tree_unflatten(tree, tracers)),
+        [_aval(x) for x in leaves],
+        f"while_loop({function_name(cond_fun)})",
+    )
+    _check_truth(condition, "while_loop: cond_fun")
+    loop = While(condition.jaxpr, body.jaxpr, len(condition.consts), len(body.consts))
+    outs = bind(loop, *condition.consts, *body.consts, *leaves)
+    return tree_unflatten(tree, owned(outs, [*leaves, *body.consts]))
+
+
+def fori_loop(
+    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any, *, unroll: int | bool | None = None
+) -> Any:
+    """Return ``init_val`` replaced by ``body_fun(i, value)`` for each integer from ``lower`` up to ``upper``.
+
+    Plain integers make a :func:`scan`; if one is traced, the loop is a :func:`while_loop`. ``unroll`` is that of ``scan``.
+
+    Raises ``TypeError`` for bounds that are not integer scalars, and as :func:`scan`.
+
+    >>> fori_loop(1, 5, lambda i, x: x * i, 1.0)
+    np.float64(24.0)
+    """
+    check_callable(body_fun, "fori_loop", "fori_loop(0, n, body_fun, init)")
+    bounds = [
+        _integer(x, f"fori_loop: {word}", "Convert it: int(x).") for x, word in ((lower, "lower"), (upper, "upper"))
+    ]
+    if not any(isinstance(x, Tracer) for x in bounds):
+        rows = np.arange(int(bounds[0]), int(bounds[1]))
+        if not rows.size:
+            return while_loop(lambda _: np.False_, lambda value: body_fun(np.int64(0), value), init_val)
+        return scan(
+            lambda value, i: (body_fun(i, value), None), init_val, rows, unroll=1 if unroll is None else unroll
+        )[0]
+    if unroll not in (None, 1, False):
+        raise ValueError(
+            f"fori_loop: a loop of unknown length cannot be unrolled; got unroll={unroll!r}{here()}. "
+            "Pass plain integers as bounds, or drop unroll."
+        )
+    if len({x.dtype for x in bounds}) > 1:
+        bounds = [x.astype(np.int64) for x in bounds]
+    first, last = bounds
+    return while_loop(
+        lambda state: state[0] < last, lambda state: (state[0] + 1, body_fun(state[0], state[1])), (first, init_val)
+    )[1]
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+) -> tuple[Any, Any]:
+    """Run ``carry, y = f(carry, x)`` for each row ``x`` of ``xs``; return the last carry and all ``y``, stacked.
+
+    ``xs`` is a tree of arrays whose axis 0 has one ``length``, which must be given if there are none. ``reverse`` starts
+    from the last row. ``unroll`` writes that many runs into one run of the loop's program; ``True`` all of them.
+
+    Raises ``TypeError`` where the carry changes structure, shape or dtype or ``f`` returns no pair, ``ValueError`` for
+    lengths that differ.
+
+    >>> import numpy as np
+    >>> scan(lambda total, x: (total + x, total * x), 0.0, np.array([1.0, 2.0, 3.0]))
+    (np.float64(6.0), array([0., 2., 9.]))
+    """
+    check_callable(f, "scan", "scan(f, init, xs)")
+    leaves, tree = _leaves(init, "scan")
+    rows, rows_tree = _leaves(xs, "scan")
+    length = _length(rows, xs, length)
+    what = f"scan({function_name(f)})"
+    if unroll is True or unroll >= length > 0:
+        return _written_out(f, init, rows, rows_tree, length, reverse)
+    if unroll > 1:
+        return _unrolled(f, init, rows, rows_tree, length, reverse, int(unroll))
+    row_avals = [ShapedArray(x.shape[1:], x.dtype) for x in rows]
+    trees: list[PyTreeDef] = []
+
+    def traced(avals: Sequence[ShapedArray]) -> Body:
+        def step(tracers: list[Any]) -> list[Any]:
+            pair = f(tree_unflatten(tree, tracers[: len(leaves)]), tree_unflatten(rows_tree, tracers[len(leaves) :]))
+            carry, y = _pair(pair)
+            (out, out_tree), (ys, ys_tree) = tree_flatten(carry), tree_flatten(y)
+            trees[:] = [out_tree, ys_tree]
+            return [*out, *ys]
+
+        return trace_body(step, [*avals, *row_avals], what)
+
+    def carried(body: Body) -> tuple[PyTreeDef, Sequence[ShapedArray]]:
+        return trees[0], body.jaxpr.out_avals[: trees[0].num_leaves]
+
+    leaves, body = _settled("scan", leaves, init, tree, traced, carried)
+    loop = Scan(body.jaxpr, length, len(body.consts), len(leaves), bool(reverse))
+    outs = owned(bind(loop, *body.consts, *leaves, *rows), [*leaves, *body.consts, *rows])
+    return tree_unflatten(tree, outs[: len(leaves)]), tree_unflatten(trees[1], outs[len(leaves) :])
+
+
+def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> Any:
+    """Return ``f`` of each row of ``xs``, stacked: a loop, where ``vmap`` makes one batch of all rows.
+
+    ``xs`` is a tree of arrays of one length. With ``batch_size``, batches of that many rows are run by ``vmap``, one after
+    the other.
+
+    >>> import numpy as np
+    >>> map(lambda x: x @ x, np.ones((3, 2)))
+    array([2., 2., 2.])
+    """
+    check_callable(f, "map", "map(f, xs)")
+    rows, tree = _leaves(xs, "map")
+    length = _length(rows, xs, None, "map")
+    if batch_size is None:
+        return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(f"map: batch_size must be a positive integer; got {batch_size!r}. Give the number of rows.")
+    whole = length - length % batch_size
+    parts = []
+    if whole:
+        chunks = [np.reshape(x[:whole], (whole // batch_size, batch_size, *x.shape[1:])) for x in rows]
+        done = scan(lambda _, x: (None, vmap(f)(x)), None, tree_unflatten(tree, chunks))[1]
+        parts.append(tree_map(lambda y: np.reshape(y, (whole, *y.shape[2:])), done))
+    if whole < length:
+        parts.append(vmap(f)(tree_unflatten(tree, [x[whole:] for x in rows])))
+    return parts[0] if len(parts) == 1 else tree_map(lambda *ys: np.concatenate(ys), *parts)
+
+
+# -- what they share -------------------------------------------------------------------------------
+
+
+def _leaves(tree: Any, what: str) -> tuple[list[Any], PyTreeDef]:
+    """Return the leaves of ``tree`` as arrays, Python's numbers as they are, and its structure."""
+    raw, treedef = tree_flatten(tree)
+    checked = []
+    for i, x in enumerate(raw):
+        if type(x) in SCALAR_AVALS:
+            checked.append(x)
+            continue
+        try:
+            checked.append(leaf_value(x, "", what))
+        except TypeError:
+            leaf_value(x, f"argument{keystr(tree_flatten_with_path(tree)[0][i][0])}", what, "Close over it.")
+            raise
+    return checked, treedef
+
+
+def _aval(x: Any) -> ShapedArray:
+    """Return the aval of a leaf as a loop or a branch sees it: never weakly typed."""
+    if type(x) in SCALAR_AVALS:
+        return SCALAR_AVALS[type(x)].strong()
+    return ShapedArray(x.shape, x.dtype)
+
+
+def _value(x: Any) -> Any:
+    return SCALAR_AVALS[type(x)].dtype.type(x) if type(x) in SCALAR_AVALS else x
+
+
+def _is_weak(x: Any) -> bool:
+    return type(x) in SCALAR_AVALS or (type(x) is Tracer and x.aval.weak_type)
+
+
+def _settled(
+    what: str,
+    leaves: Sequence[Any],
+    init: Any,
+    tree: PyTreeDef,
+    traced: Callable[[Sequence[ShapedArray]], Body],
+    carried: Callable[[Body], tuple[PyTreeDef, Sequence[ShapedArray]]],
+) -> tuple[list[Any], Body]:
+    """Trace the body, and check that the carry keeps its type. Python's numbers take the dtype that comes back."""
+    body = traced([_aval(x) for x in leaves])
+    out_tree, avals = carried(body)
+    values = [_value(x) for x in leaves]
+    if out_tree == tree:
+        for i, (x, aval) in enumerate(zip(leaves, avals, strict=True)):
+            if (
+                _is_weak(x)
+                and aval.dtype != _aval(x).dtype
+                and np.result_type(_aval(x).dtype, aval.dtype) == aval.dtype
+            ):
+                values[i] = values[i].astype(aval.dtype)
+        if [v.dtype for v in values] != [_aval(x).dtype for x in leaves]:
+            body = traced([_aval(v) for v in values])
+            out_tree, avals = carried(body)
+    _check_same(what, "carry", tree, [_aval(v) for v in values], out_tree, avals, ("at first", "after one run"))
+    return values, body
+
+
+def _check_same(
+    what: str,
+    word: str,
+    tree: PyTreeDef,
+    avals: Sequence[ShapedArray],
+    other_tree: PyTreeDef,
+    other_avals: Sequence[ShapedArray],
+    when: tuple[str, str],
+) -> None:
+    """Raise ``TypeError`` unless two trees have one structure, and their leaves one type."""
+    if tree != other_tree:
+        raise TypeError(
+            f"{what}: the {word} must have one structure; got {tree} {when[0]} and {other_tree} {when[1]}{here()}. "
+            "Return the same structure."
+        )
+    paths = [path for path, _ in tree_flatten_with_path(tree_unflatten(tree, [0] * len(avals)))[0]]
+    for path, a, b in zip(paths, avals, other_avals, strict=True):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            cure = f"Convert it with astype({dtype_name(a.dtype)!r})" if a.shape == b.shape else "Return one shape"
+            raise TypeError(
+                f"{what}: the {word} must have one shape and dtype; got {a.strong()} {when[0]} and {b.strong()} {when[1]} "
+                f"at {word}{keystr(path)}{here()}. {cure}."
+            )
+
+
+def _check_branches(what: str, functions: Sequence[Callable[..., Any]], bodies: Sequence[Body]) -> None:
+    first = bodies[0]
+    for fun, body in zip(functions[1:], bodies[1:], strict=True):
+        when = (f"from {function_name(functions[0])}", f"from {function_name(fun)}")
+        _check_same(what, "output", first.out_tree, first.jaxpr.out_avals, body.out_tree, body.jaxpr.out_avals, when)
+
+
+def _truth(x: Any, what: str) -> Any:
+    x = as_operand(x)
+    x = np.bool_(x) if type(x) is bool else x
+    if not hasattr(x, "dtype") or x.dtype != bool or x.ndim:
+        raise TypeError(f"{what} must be a boolean scalar; got {_shown(x)}{here()}. Compare it: x != 0.")
+    return x if isinstance(x, Tracer) else np.bool_(x)
+
+
+def _check_truth(condition: Body, what: str) -> None:
+    avals = condition.jaxpr.out_avals
+    if len(avals) != 1 or avals[0].ndim or avals[0].dtype != bool:
+        got = ", ".join(str(a) for a in avals) or "nothing"
+        raise TypeError(f"{what} must return a boolean scalar; got {got}{here()}. Compare, and reduce with all or any.")
+
+
+def _shown(x: Any) -> str:
+    return str(_aval(x)) if type(x) in SCALAR_AVALS or hasattr(x, "dtype") else type(x).__name__
+
+
+def _integer(x: Any, what: str, cure: str) -> Any:
+    x = as_operand(x)
+    x = x if hasattr(x, "dtype") else np.asarray(x)[()]
+    if x.ndim or x.dtype.kind not in "iu":
+        raise TypeError(f"{what} must be an integer scalar; got {_shown(x)}{here()}. {cure}")
+    return x if isinstance(x, Tracer) else x.astype(x.dtype)
+
+
+def _pair(result: Any) -> tuple[Any, Any]:
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(
+            f"scan: the function must return a pair (carry, y); got {type(result).__name__}{here()}. "
+            "Return (carry, None) if there is nothing to stack."
+        )
+    return result
+
+
+def _length(rows: Sequence[Any], xs: Any, length: Any, what: str = "scan") -> int:
+    """Return the one length of all ``rows``."""
+    for i, x in enumerate(rows):
+        if type(x) in SCALAR_AVALS or not x.ndim:
+            path = keystr(tree_flatten_with_path(xs)[0][i][0])
+            raise ValueError(
+                f"{what}: xs must have rows; got a scalar at xs{path}{here()}. Close over it, or stack it."
+            )
+    lengths = [x.shape[0] for x in rows]
+    if length is not None:
+        if isinstance(length, bool) or not isinstance(length, int | np.integer) or length < 0:
+            raise ValueError(f"{what}: length must be an integer of at least 0; got {length!r}. Give a plain integer.")
+        lengths.append(int(length))
+    if not lengths:
+        raise ValueError(f"{what}: the number of rows must be known; got no xs{here()}. Give length.")
+    if len(set(lengths)) > 1:
+        paths = [keystr(path) for path, _ in tree_flatten_with_path(xs)[0]]
+        named = ", ".join(f"{n} at xs{path}" for n, path in zip(lengths, paths, strict=False))
+        given = f"; length is {length}" if length is not None else ""
+        raise ValueError(
+            f"{what}: xs must have one number of rows; got {named}{given}{here()}. Cut them to one length."
+        )
+    return lengths[0]
+
+
+def _written_out(
+    f: Callable[[Any, Any], Any], carry: Any, rows: Sequence[Any], tree: PyTreeDef, length: int, reverse: bool
+) -> tuple[Any, Any]:
+    """Run a scan as a Python loop."""
+    before = [_value(x) for x in tree_leaves(carry)]
+    structure = tree_flatten(carry)[1]
+    carry, ys = tree_unflatten(structure, before), []
+    for i in reversed(range(length)) if reverse else range(length):
+        new, y = _pair(f(carry, tree_unflatten(tree, [x[i] for x in rows])))
+        leaves, out_tree = _leaves(new, "scan")
+        _check_same(
+            "scan",
+            "carry",
+            structure,
+            [_aval(x) for x in before],
+            out_tree,
+            [_aval(x) for x in leaves],
+            ("at first", "after one run"),
+        )
+        carry = new
+        ys.append(y)
+    if reverse:
+        ys.reverse()
+    return carry, tree_map(lambda *leaves: np.stack([as_operand(leaf) for leaf in leaves]), *ys)
+
+
+def _unrolled(
+    f: Callable[[Any, Any], Any],
+    init: Any,
+    rows: Sequence[Any],
+    tree: PyTreeDef,
+    length: int,
+    reverse: bool,
+    unroll: int,
+) -> tuple[Any, Any]:
+    """Run a scan whose program is ``unroll`` runs of ``f``; the rows that are left come last."""
+    whole = length - length % unroll
+    main = slice(length - whole, None) if reverse else slice(None, whole)
+    left = slice(None, length - whole) if reverse else slice(whole, None)
+    chunks = [np.reshape(x[main], (whole // unroll, unroll, *x.shape[1:])) for x in rows]
+
+    def several(carry: Any, part: Any) -> tuple[Any, Any]:
+        return _written_out(f, carry, tree_leaves(part), tree, unroll, reverse)
+
+    carry, ys = scan(several, init, tree_unflatten(tree, chunks), length=whole // unroll, reverse=reverse)
+    ys = tree_map(lambda y: np.reshape(y, (whole, *y.shape[2:])), ys)
+    if whole == length:
+        return carry, ys
+    carry, rest = _written_out(f, carry, [x[left] for x in rows], tree, length - whole, reverse)
+    first, second = (rest, ys) if reverse else (ys, rest)
+    return carry, tree_map(lambda a, b: np.concatenate([a, b]), first, second)
+
+
+def _padded(body: Body, before: Sequence[ShapedArray], after: Sequence[ShapedArray]) -> Any:
+    """Return the program of a branch that also takes what the other branches close over."""
+    jaxpr, count = body.jaxpr, len(body.consts)
+    inputs = [
+        *[Var(a) for a in before],
+        *jaxpr.in_vars[:count],
+        *[Var(a) for a in after],
+        *jaxpr.in_vars[count:],
+    ]
+    return Jaxpr(inputs, jaxpr.equations, jaxpr.outputs, jaxpr.const_vars, jaxpr.constants)

@@ -1,0 +1,281 @@
+"""scan: one program, run once for each row of its inputs, that hands a carry on from run to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..compile.program import Program
+from ..ir import DYNAMIC, Jaxpr, Linear, Linearized, Primitive, Run, ShapedArray
+from ..tracing import bind, evaluate
+from ..transforms.linear import transpose_jaxpr
+from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
+from .programs import (
+    batched_program,
+    derive,
+    filled,
+    has_effect,
+    pushed_program,
+    remembered,
+    repeated,
+    zeros,
+)
+
+__all__ = ["Scan"]
+
+
+class Scan(Primitive):
+    """``jaxpr`` once for each row of the ``xs``: ``(consts, carry, row) -> (carry, row of ys)``.
+
+    Operands are the ``consts``, the first carry, then the ``xs``; outputs the last carry, then the ``ys``, of ``length``
+    rows. The length may be ``DYNAMIC``: as many rows as the ``xs`` have at run time. With ``masked`` a boolean row
+    stands before the ``xs``: where it is false, the carry stays as it is.
+    """
+
+    jaxpr: Jaxpr
+    length: int
+    consts: int
+    carry: int
+    reverse: bool = False
+    masked: bool = False
+    multiple: ClassVar[bool] = True
+
+    @cached_property
+    def effect(self) -> bool:  # type: ignore[override]
+        """Whether the program has equations that must be kept."""
+        return has_effect(self.jaxpr)
+
+    @cached_property
+    def program(self) -> Program:
+        """The program, compiled once it has run often enough."""
+        return Program(self.jaxpr)
+
+    def parts(self, operands: Sequence[Any]) -> Parts:
+        """Tell operands (without the mask) by their role."""
+        middle = self.consts + self.carry
+        return Parts(operands[: self.consts], operands[self.consts : middle], operands[middle:])
+
+    def unmasked(self, operands: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+        """Return the mask, a list of one or none, and the other operands."""
+        if not self.masked:
+            return [], list(operands)
+        at = self.consts + self.carry
+        return [operands[at]], [*operands[:at], *operands[at + 1 :]]
+
+    def impl(self, *operands: Any) -> tuple[Any, ...]:
+        mask, rest = self.unmasked(operands)
+        consts, carry, xs = self.parts(rest)
+        length = self.length if self.length >= 0 else len((*mask, *xs)[0])
+        if mask and not mask[0].all():
+            raise AssertionError("this is a bug in autotrace: a mask for one row only must be true")
+        step = self.program.prepared(length)
+        ys = [np.empty((length, *v.aval.shape), v.aval.dtype) for v in self.jaxpr.outputs[self.carry :]]
+        for i in range(length - 1, -1, -1) if self.reverse else range(length):
+            outs = step(*consts, *carry, *[x[i] for x in xs])
+            carry = outs[: self.carry]
+            for rows, y in zip(ys, outs[self.carry :]):
+                rows[i] = y
+        return (*carry, *ys)
+
+    def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
+        mask, rest = self.unmasked(avals)
+        consts, carry, xs = self.parts(rest)
+        given = [*consts, *carry, *[ShapedArray(x.shape[1:], x.dtype) for x in xs]]
+        if [(a.shape, a.dtype) for a in given] != [(v.aval.shape, v.aval.dtype) for v in self.jaxpr.in_vars]:
+            raise TypeError(f"scan: operands must be rows of {self.jaxpr.in_avals}; got {avals}.")
+        lengths = {x.shape[0] for x in (*mask, *xs)} - {DYNAMIC, self.length}
+        if self.length >= 0 and lengths:
+            raise TypeError(f"scan: operands must have {self.length} rows; got {avals}.")
+        length = self.length if self.length >= 0 else max(lengths, default=DYNAMIC)
+        outs = self.jaxpr.out_avals
+        return (*outs[: self.carry], *[stack_aval(a, length) for a in outs[self.carry :]])
+
+    def runs(self) -> Sequence[Run]:
+        return (Run(self.jaxpr, self.length if self.length >= 0 else None),)
+
+    # -- forward mode ------------------------------------------------------------------------------
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
+        return self.push(primals, tangents)[1]
+
+    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:  # type: ignore[override]
+        mask, rest = self.unmasked(primals)
+        _, dots = self.unmasked(tangents)
+        moving, some = self._moving(tuple([t is not None for t in dots]))
+        avals = self.jaxpr.in_avals
+        given = self.parts(dots)
+        carry_dots = filled(given.carry, self.parts(avals).carry, self.parts(moving).carry)
+        primal = self.parts(rest)
+        outs = bind(
+            self._pushed(moving, some),
+            *[*primal.consts, *[t for t in given.consts if t is not None]],
+            *[*primal.carry, *carry_dots],
+            *[*mask, *primal.xs, *[t for t in given.xs if t is not None]],
+        )
+        return self._unravel(outs, some)
+
+    def _unravel(self, outs: Sequence[Any], some: Sequence[bool]) -> tuple[list[Any], list[Any]]:
+        """Tell outputs of the program with tangents: carry, its tangents, ys, theirs."""
+        rest = iter(outs)
+        carry = [next(rest) for _ in range(self.carry)]
+        carry_dots = [next(rest) if m else None for m in some[: self.carry]]
+        ys = [next(rest) for _ in some[self.carry :]]
+        return [*carry, *ys], [*carry_dots, *[next(rest) if m else None for m in some[self.carry :]]]
+
+    @remembered
+    def _moving(self, marks: tuple[bool, ...]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+        """Which operands move when the marked ones do (those of the carry come round), and which outputs."""
+        return fixpoint(self.jaxpr, self.consts, self.carry, marks, derivatives=True)
+
+    @remembered
+    def _pushed(self, moving: tuple[bool, ...], some: tuple[bool, ...]) -> Scan:
+        avals = self.parts(self.jaxpr.in_avals)
+        marks = self.parts(moving)
+        groups = [[*a, *tangents_of(a, m)] for a, m in zip(avals, marks, strict=True)]
+
+        def step(tracers: list[Any]) -> list[Any]:
+            rest = iter(tracers)
+            primals: list[Any] = []
+            dots: list[Any] = []
+            for a, m in zip(avals, marks, strict=True):
+                primals.extend([next(rest) for _ in a])
+                dots.extend([next(rest) for mark in m if mark])
+            outs, found = pushed_program(self.jaxpr, moving, some, primals, dots)
+            count = sum(some[: self.carry])
+            return [*outs[: self.carry], *found[:count], *outs[self.carry :], *found[count:]]
+
+        jaxpr = derive(step, [a for group in groups for a in group], "scan")
+        return Scan(jaxpr, self.length, len(groups[0]), len(groups[1]), self.reverse, self.masked)
+
+    # -- reverse mode ------------------------------------------------------------------------------
+
+    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:  # type: ignore[override]
+        mask, rest = self.unmasked(inputs)
+        _, marks = self.unmasked(moving)
+        moved, some, forward, linear, parts = self._split(tuple(marks))
+        outs = bind(forward, *inputs)
+        count = len(self.jaxpr.outputs)
+        fixed = evaluate(parts.prologue, rest[: self.consts])
+        lower, upper = parts.operands(rest, fixed, outs[count:])
+        slots = self.parts(linear_slots(self.jaxpr.in_avals, marks, moved, self._places()))
+        consts, carry, xs = ([x for x in group if x is not None] for group in slots)
+        operands = [*lower, *consts, *carry, *mask, *upper, *xs]
+        return Linearized(outs[:count], linear, operands, some)
+
+    def _places(self) -> list[int]:
+        """Return the position of each operand of the program."""
+        count, middle = len(self.jaxpr.in_vars), self.consts + self.carry
+        return [i + (self.masked and i >= middle) for i in range(count)]
+
+    @remembered
+    def _split(self, marks: tuple[bool, ...]) -> tuple[tuple[bool, ...], tuple[bool, ...], Scan, Scan, Cut]:
+        """Return what :meth:`linearize` does for operands so marked."""
+        moved, some = self._moving(marks)
+        parts = cut(self.jaxpr, self.consts, self.carry, moved, some, "scan")
+        forward = Scan(parts.forward, self.length, self.consts, self.carry, self.reverse, self.masked)
+        linear = Scan(parts.linear, self.length, parts.consts, parts.carry, self.reverse, self.masked)
+        return moved, some, forward, linear, parts
+
+    def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
+        mask, rest = self.unmasked(inputs)
+        marks = tuple([type(x) is Linear for x in rest])
+        if any(self.parts(marks).carry) and not all(self.parts(marks).carry):
+            return self._without_known(marks, mask, rest).transpose(cts, inputs)
+        given = tuple([ct is not None for ct in cts])
+        turned = self._transposed(marks, given)
+        avals = self.jaxpr.in_avals
+        fixed, linear = self.parts(rest), self.parts(marks)
+        sums = [zeros(a) for a, m in zip(self.parts(avals).consts, linear.consts, strict=True) if m]
+        moving = any(linear.carry)
+        carry = filled(cts[: self.carry], self.jaxpr.out_avals[: self.carry], [moving] * self.carry)
+        outs = bind(
+            turned,
+            *[x for x, m in zip(fixed.consts, linear.consts, strict=True) if not m],
+            *[x for x in fixed.carry if not moving],
+            *sums,
+            *carry,
+            *mask,
+            *[x for x, m in zip(fixed.xs, linear.xs, strict=True) if not m],
+            *[ct for ct in cts[self.carry :] if ct is not None],
+        )
+        rest_outs = iter(outs)
+        found = [next(rest_outs) if m else None for m in (*linear.consts, *linear.carry)]
+        found += [next(rest_outs) if m else None for m in linear.xs]
+        if self.masked:
+            found.insert(self.consts + self.carry, None)
+        return found
+
+    @remembered
+    def _transposed(self, marks: tuple[bool, ...], given: tuple[bool, ...]) -> Scan:
+        """Return the loop that runs back: its carry are the sums of the constants' cotangents, and the carry's."""
+        linear, avals = self.parts(marks), self.parts(self.jaxpr.in_avals)
+        outs = self.jaxpr.out_avals
+        moving = any(linear.carry)
+        fixed_consts = [a for a, m in zip(avals.consts, linear.consts, strict=True) if not m]
+        sums = [a for a, m in zip(avals.consts, linear.consts, strict=True) if m]
+        carry = list(outs[: self.carry]) if moving else []
+        fixed_xs = [a for a, m in zip(avals.xs, linear.xs, strict=True) if not m]
+        ys = [a for a, some in zip(outs[self.carry :], given[self.carry :], strict=True) if some]
+        wanted = [v.aval for v, m in zip(self.jaxpr.in_vars, marks, strict=True) if m]
+        groups = [fixed_consts, sums, carry, fixed_xs, ys]
+
+        def step(tracers: list[Any]) -> list[Any]:
+            rest = iter(tracers)
+            known, totals, carry_cts, rows, found = [[next(rest) for _ in group] for group in groups]
+            back = iter(found)
+            ys_cts = [next(back) if some else None for some in given[self.carry :]]
+            cts = [*(carry_cts or [None] * self.carry), *ys_cts]
+            pulled = transpose_jaxpr(self.jaxpr, cts, marks, [*known, *rows])
+            added = [t if ct is None else t + ct for t, ct in zip(totals, pulled, strict=False)]
+            return [*added, *filled(pulled[len(sums) :], wanted[len(sums) :], [True] * (len(wanted) - len(sums)))]
+
+        jaxpr = derive(step, [a for group in groups for a in group], "scan")
+        return Scan(jaxpr, self.length, len(fixed_consts), len(sums) + len(carry), not self.reverse, self.masked)
+
+    # -- batches -----------------------------------------------------------------------------------
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        mask, rest = self.unmasked(inputs)
+        mask_batched, marks = self.unmasked(batched)
+        if any(mask_batched):
+            marks = [m or self.consts <= i < self.consts + self.carry for i, m in enumerate(marks)]
+        moved, some = fixpoint(self.jaxpr, self.consts, self.carry, tuple(marks), derivatives=False)
+        if any(mask_batched) or self.length < 0:
+            some = (*some[: self.carry], *[True] * (len(some) - self.carry))
+        whole = self.parts(rest)
+        given = self.parts(self.unmasked(batched)[1])
+        carry = [
+            repeated(x, size) if m and not b else x
+            for x, b, m in zip(whole.carry, given.carry, self.parts(moved).carry, strict=True)
+        ]
+        xs = [rows_first(x) if b else x for x, b in zip(whole.xs, given.xs, strict=True)]
+        mask = [rows_first(x) if b else x for x, b in zip(mask, mask_batched, strict=True)]
+        loop = self._batched(size, moved, some, any(mask_batched))
+        outs = bind(loop, *whole.consts, *carry, *mask, *xs)
+        ends = [x if m else repeated(x, size) for x, m in zip(outs[: self.carry], some, strict=False)]
+        ys = [
+            rows_first(x) if m else repeated(x, size)
+            for x, m in zip(outs[self.carry :], some[self.carry :], strict=True)
+        ]
+        return [*ends, *ys]
+
+    @remembered
+    def _batched(self, size: int, moved: tuple[bool, ...], some: tuple[bool, ...], masked: bool) -> Scan:
+        avals = batched_avals(self.jaxpr.in_avals, size, moved)
+        middle = self.consts + self.carry
+        if masked:
+            avals.insert(middle, ShapedArray((size,), np.dtype(bool)))
+
+        def step(tracers: list[Any]) -> list[Any]:
+            active = tracers.pop(middle) if masked else None
+            outs = batched_program(self.jaxpr, size, tracers, moved, some)
+            if active is None:
+                return outs
+            old = [*tracers[self.consts : middle], *[None] * (len(outs) - self.carry)]
+            return [chosen(active, y, zeros(y.aval) if x is None else x) for x, y in zip(old, outs, strict=True)]
+
+        jaxpr = derive(step, avals, "scan")
+        return Scan(jaxpr, self.length, self.consts, self.carry, self.reverse, self.masked and not masked)

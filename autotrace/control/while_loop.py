@@ -1,0 +1,305 @@
+"""while_loop: a program that runs again as long as another one says so; reverse mode keeps a growing stack."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..compile.program import Program
+from ..errors import LoopMemoryError, MissingRuleError
+from ..ir import DYNAMIC, Jaxpr, Linearized, Literal, Primitive, Run, ShapedArray, Var, here
+from ..primitives.indexing import gather
+from ..tracing import Tracer, bind, evaluate
+from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
+from .programs import (
+    batched_program,
+    derive,
+    filled,
+    has_effect,
+    pushed_program,
+    reached,
+    remembered,
+    repeated,
+)
+from .scan import Scan
+
+__all__ = ["While"]
+
+_FIRST_ROWS = 64
+_LARGEST_STACKS = 8 * 2**30
+"""Bytes that a loop may keep for reverse mode; ``AUTOTRACE_LOOP_BYTES`` says another number."""
+
+
+class While(Primitive):
+    """``body`` as long as ``condition`` holds: ``(consts, carry) -> (carry, row of ys)``.
+
+    Operands are the constants of the condition, those of the body, then the first carry; outputs the last carry, then
+    the ``ys``, as many rows as there were runs. With ``masked`` the first of the ``ys`` tells which runs count, for each
+    row of a batch.
+    """
+
+    condition: Jaxpr
+    body: Jaxpr
+    condition_consts: int
+    body_consts: int
+    masked: bool = False
+    multiple: ClassVar[bool] = True
+
+    @cached_property
+    def carry(self) -> int:
+        """The number of values that are handed on."""
+        return len(self.body.in_vars) - self.body_consts
+
+    @cached_property
+    def effect(self) -> bool:  # type: ignore[override]
+        """Whether the programs have equations that must be kept."""
+        return has_effect(self.condition, self.body)
+
+    @cached_property
+    def programs(self) -> tuple[Program, Program]:
+        """Condition and body, compiled once they have run often enough."""
+        return Program(self.condition), Program(self.body)
+
+    def parts(self, operands: Sequence[Any]) -> Parts:
+        """Tell operands by their role: constants of the condition, of the body, carry."""
+        middle = self.condition_consts + self.body_consts
+        return Parts(operands[: self.condition_consts], operands[self.condition_consts : middle], operands[middle:])
+
+    def impl(self, *operands: Any) -> tuple[Any, ...]:
+        asked, consts, carry = self.parts(operands)
+        goes_on, step = self.programs
+        count = self.carry
+        stacks = [_Stack(v.aval) for v in self.body.outputs[count:]]
+        runs = 0
+        while goes_on(*asked, *carry)[0]:
+            outs = step(*consts, *carry)
+            carry = outs[:count]
+            if stacks:
+                if runs >= len(stacks[0].rows):
+                    _grow(stacks, runs)
+                for stack, y in zip(stacks, outs[count:]):
+                    stack.rows[runs] = y
+                runs += 1
+        return (*carry, *[stack.rows[:runs] for stack in stacks])
+
+    def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
+        asked, consts, carry = self.parts(avals)
+        for given, jaxpr in (((*asked, *carry), self.condition), ((*consts, *carry), self.body)):
+            if [(a.shape, a.dtype) for a in given] != [(v.aval.shape, v.aval.dtype) for v in jaxpr.in_vars]:
+                raise TypeError(f"while: operands must be {jaxpr.in_avals}; got {given}.")
+        outs = self.body.out_avals
+        return (*outs[: self.carry], *[stack_aval(a, DYNAMIC) for a in outs[self.carry :]])
+
+    def runs(self) -> Sequence[Run]:
+        return (Run(self.condition, None), Run(self.body, None))
+
+    # -- forward mode ------------------------------------------------------------------------------
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
+        return self.push(primals, tangents)[1]
+
+    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:  # type: ignore[override]
+        asked, consts, carry = self.parts(primals)
+        _, const_dots, carry_dots = self.parts(tangents)
+        moving, some = self._moving(tuple([t is not None for t in (*const_dots, *carry_dots)]))
+        avals = self.body.in_avals[self.body_consts :]
+        outs = bind(
+            self._pushed(moving, some),
+            *[*asked, *consts, *[t for t in const_dots if t is not None]],
+            *[*carry, *filled(carry_dots, avals, moving[self.body_consts :])],
+        )
+        rest = iter(outs)
+        ends = [next(rest) for _ in range(self.carry)]
+        dots = [next(rest) if m else None for m in some[: self.carry]]
+        ys = [next(rest) for _ in some[self.carry :]]
+        return [*ends, *ys], [*dots, *[next(rest) if m else None for m in some[self.carry :]]]
+
+    @remembered
+    def _moving(self, marks: tuple[bool, ...]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
+        """Which inputs of the body move when the marked ones do, and which outputs."""
+        return fixpoint(self.body, self.body_consts, self.carry, marks, derivatives=True)
+
+    @remembered
+    def _pushed(self, moving: tuple[bool, ...], some: tuple[bool, ...]) -> While:
+        avals, marks = self.body.in_avals, moving
+        at = self.body_consts
+        groups = [avals[:at], tangents_of(avals[:at], marks[:at]), avals[at:], tangents_of(avals[at:], marks[at:])]
+
+        def step(tracers: list[Any]) -> list[Any]:
+            rest = iter(tracers)
+            consts, const_dots, carry, carry_dots = [[next(rest) for _ in group] for group in groups]
+            outs, dots = pushed_program(self.body, moving, some, [*consts, *carry], [*const_dots, *carry_dots])
+            count = sum(some[: self.carry])
+            return [*outs[: self.carry], *dots[:count], *outs[self.carry :], *dots[count:]]
+
+        body = derive(step, [a for group in groups for a in group], "while_loop")
+        condition = _widened(self.condition, groups[3])
+        return While(condition, body, self.condition_consts, len(groups[0]) + len(groups[1]), self.masked)
+
+    # -- reverse mode ------------------------------------------------------------------------------
+
+    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:  # type: ignore[override]
+        asked, consts, carry = self.parts(inputs)
+        marks = tuple(moving[len(asked) :])
+        moved, some, forward, linear, parts = self._split(marks)
+        outs = bind(forward, *inputs)
+        ends, mask, rest = outs[: self.carry], outs[self.carry], outs[self.carry + 1 :]
+        ys = len(self.body.outputs) - self.carry - self.masked
+        fixed = evaluate(parts.prologue, consts)
+        lower, upper = parts.operands([*consts, *carry], fixed, rest[ys:])
+        slots = linear_slots(self.body.in_avals, marks, moved, range(len(asked), len(inputs)))
+        if type(mask) is not Tracer and mask.ndim == 1:  # the length is known, and all runs count
+            linear = Scan(linear.jaxpr, len(mask), linear.consts, linear.carry)
+            rows = []
+        else:
+            rows = [mask]
+        operands = [*lower, *[x for x in slots if x is not None], *rows, *upper]
+        outputs = [*ends, *([mask] if self.masked else []), *rest[:ys]]
+        return Linearized(outputs, linear, operands, some)
+
+    @remembered
+    def _split(self, marks: tuple[bool, ...]) -> tuple[tuple[bool, ...], tuple[bool, ...], While, Scan, Cut]:
+        """Return what :meth:`linearize` does for operands of the body so marked."""
+        moved, some = self._moving(marks)
+        parts = cut(self.body, self.body_consts, self.carry, moved, some, "while_loop")
+        body = parts.forward
+        if not self.masked:
+            body = body.replace(outputs=[*body.outputs[: self.carry], Literal(np.True_), *body.outputs[self.carry :]])
+        forward = While(self.condition, body, self.condition_consts, self.body_consts, True)
+        linear = Scan(parts.linear, DYNAMIC, parts.consts, parts.carry, False, True)
+        return moved, some, forward, linear, parts
+
+    def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
+        raise MissingRuleError(
+            f"while_loop: a loop that transposition goes through must be a scan, of known length; got a while loop{here()}. "
+            "Use scan or fori_loop, or differentiate the function instead of transposing it."
+        )
+
+    # -- batches -----------------------------------------------------------------------------------
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        asked, consts, carry = self.parts(inputs)
+        asked_marks, const_marks, carry_marks = (tuple(marks) for marks in self.parts(batched))
+        moved, some = fixpoint(self.body, self.body_consts, self.carry, (*const_marks, *carry_marks), derivatives=False)
+        moved_carry = moved[self.body_consts :]
+        if reached(self.condition, [*asked_marks, *moved_carry], derivatives=False)[0]:
+            return self._batch_apart(size, inputs, batched)
+        first = [
+            repeated(x, size) if m and not b else x for x, m, b in zip(carry, moved_carry, carry_marks, strict=True)
+        ]
+        outs = bind(self._batched(size, asked_marks, moved, some), *asked, *consts, *first)
+        ends = [x if m else repeated(x, size) for x, m in zip(outs[: self.carry], some, strict=False)]
+        return [*ends, *[rows_first(y) for y in outs[self.carry :]]]
+
+    @remembered
+    def _batched(self, size: int, asked: tuple[bool, ...], moved: tuple[bool, ...], some: tuple[bool, ...]) -> While:
+        """Return the loop for a batch whose rows all stop at the same time."""
+        wanted = (*some[: self.carry], *[True] * (len(some) - self.carry))
+        avals = batched_avals(self.body.in_avals, size, moved)
+
+        def step(tracers: list[Any]) -> list[Any]:
+            return batched_program(self.body, size, tracers, moved, wanted)
+
+        marks = (*asked, *moved[self.body_consts :])
+        condition = _retyped(self.condition, batched_avals(self.condition.in_avals, size, marks))
+        return While(condition, derive(step, avals, "while_loop"), self.condition_consts, self.body_consts)
+
+    def _batch_apart(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        """Run rows that stop at different times; each program sees only values that a row really has.
+
+        A row that has stopped runs on with what it was given in its last run, and one that never runs with what
+        another one is given: so nothing that a row does not reach can warn, or spoil a derivative.
+        """
+        asked, consts, carry = self.parts(inputs)
+        _, _, carry_marks = self.parts(batched)
+        first = [x if b else repeated(x, size) for x, b in zip(carry, carry_marks, strict=True)]
+        marks = tuple(batched[: -self.carry] if self.carry else batched)
+        [active] = batched_program(
+            self.condition, size, [*asked, *first], [*marks[: len(asked)], *[True] * self.carry], [True]
+        )
+        rows = own_rows(active)
+        fixed = [gather(x, [rows]) if b else x for x, b in zip((*asked, *consts), marks, strict=True)]
+        outs = bind(self._apart(size, marks), *fixed, active, *[gather(x, [rows]) for x in first], *first)
+        ends = outs[1 + self.carry : 1 + 2 * self.carry]
+        return [*ends, *[rows_first(y) for y in outs[1 + 2 * self.carry :]]]
+
+    @remembered
+    def _apart(self, size: int, marks: tuple[bool, ...]) -> While:
+        """Return the loop whose carry is: which rows still run, what they run on, and the result."""
+        at, count = self.condition_consts, self.carry
+        consts = batched_avals((*self.condition.in_avals[:at], *self.body.in_avals[: self.body_consts]), size, marks)
+        one = batched_avals(self.condition.in_avals[at:], size, [True] * count)
+        flags = ShapedArray((size,), np.dtype(bool))
+
+        def goes_on(tracers: list[Any]) -> list[Any]:
+            return [tracers[0].any()]
+
+        def step(tracers: list[Any]) -> list[Any]:
+            rest = iter(tracers)
+            fixed = [next(rest) for _ in consts]
+            active = next(rest)
+            given, result = [next(rest) for _ in one], [next(rest) for _ in one]
+            whole = [True] * count
+            outs = batched_program(
+                self.body, size, [*fixed[at:], *given], [*marks[at:], *whole], [True] * len(self.body.outputs)
+            )
+            new, ys = outs[:count], outs[count:]
+            [still] = batched_program(self.condition, size, [*fixed[:at], *new], [*marks[:at], *whole], [True])
+            running = still & active
+            if self.masked:
+                ys[0] = active
+            return [
+                running,
+                *[chosen(running, x, y) for x, y in zip(new, given, strict=True)],
+                *[chosen(active, x, y) for x, y in zip(new, result, strict=True)],
+                *ys,
+            ]
+
+        condition = derive(goes_on, [flags, *one, *one], "while_loop")
+        return While(condition, derive(step, [*consts, flags, *one, *one], "while_loop"), 0, len(consts))
+
+
+def own_rows(active: Any) -> Any:
+    """Return for each row its number where it is ``active``, and the number of one that is elsewhere."""
+    return np.where(active, np.arange(active.shape[0]), np.argmax(active))
+
+
+def _widened(jaxpr: Jaxpr, avals: Sequence[ShapedArray]) -> Jaxpr:
+    """Return ``jaxpr`` with further inputs, which it does not read."""
+    inputs = [*jaxpr.in_vars, *[Var(a) for a in avals]]
+    return Jaxpr(inputs, jaxpr.equations, jaxpr.outputs, jaxpr.const_vars, jaxpr.constants)
+
+
+def _retyped(jaxpr: Jaxpr, avals: Sequence[ShapedArray]) -> Jaxpr:
+    """Return ``jaxpr`` with inputs of ``avals``; those that change it does not read."""
+    inputs = [v if v.aval is a else Var(a) for v, a in zip(jaxpr.in_vars, avals, strict=True)]
+    return Jaxpr(inputs, jaxpr.equations, jaxpr.outputs, jaxpr.const_vars, jaxpr.constants)
+
+
+class _Stack:
+    """Rows that are added one by one: a buffer of room for more."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, aval: ShapedArray) -> None:
+        self.rows = np.empty((_FIRST_ROWS, *aval.shape), aval.dtype)
+
+
+def _grow(stacks: Sequence[_Stack], runs: int) -> None:
+    """Make room for as many rows again, within the bound."""
+    limit = int(os.environ.get("AUTOTRACE_LOOP_BYTES", _LARGEST_STACKS))
+    needed = 2 * sum(stack.rows.nbytes for stack in stacks)
+    if needed > limit:
+        raise LoopMemoryError(
+            f"while_loop: reverse mode may keep {limit} bytes of a loop's values; got {runs} runs that keep "
+            f"{needed // 2}, and the loop goes on{here()}. End it sooner, wrap its body in checkpoint, use forward mode, "
+            "or set AUTOTRACE_LOOP_BYTES."
+        )
+    for stack in stacks:
+        old = stack.rows
+        stack.rows = np.empty((2 * len(old), *old.shape[1:]), old.dtype)
+        stack.rows[: len(old)] = old
