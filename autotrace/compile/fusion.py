@@ -65,6 +65,9 @@ class Fused(Primitive):
     def impl(self, *inputs: Any) -> Sequence[Any]:
         return self.kernel(*inputs)
 
+    def spell(self, page: Any, *operands: Any) -> str:
+        return f"{page.program(self.jaxpr, self.name)}({', '.join(operands)})"
+
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         return self.jaxpr.out_avals
 

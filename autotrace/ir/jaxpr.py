@@ -9,6 +9,7 @@ from .avals import ShapedArray
 from .cost import ProgramCost
 from .dot import dot_text
 from .equation import Atom, Equation, Var, used_vars
+from .equality import sketch, structure
 from .evaluate import eval_jaxpr
 from .graph import graph_of
 from .html import html_fragment, html_page
@@ -149,6 +150,20 @@ class Jaxpr:
 
     def _repr_html_(self) -> str:
         return self.to_html(page=False, max_equations=1000)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether ``other`` is the same program but for the names of variables: see :mod:`autotrace.ir.equality`."""
+        if self is other:
+            return True
+        if not isinstance(other, Jaxpr):
+            return NotImplemented
+        return sketch(self) == sketch(other) and structure(self) == structure(other)
+
+    def __hash__(self) -> int:
+        return hash(sketch(self))
+
+    def __copy__(self) -> Jaxpr:
+        return self
 
     def __str__(self) -> str:
         return print_jaxpr(self)

@@ -36,8 +36,8 @@ REGISTRY: dict[str, type[Primitive]] = {}
 
 
 _INTERNING = threading.Lock()
-_PLAIN_FIELDS = frozenset(("int", "float", "complex", "bool", "str", "None", "tuple", "np", "dtype"))
-"""Words of annotations of fields that hold no program."""
+_PLAIN_FIELDS = frozenset(("int", "float", "complex", "bool", "str", "None", "tuple", "np", "dtype", "Item"))
+"""Words of annotations of fields that hold no program; an Item is one of an index."""
 
 
 def _told_apart(value: Any) -> Any:
@@ -192,7 +192,7 @@ class Primitive:
         own = [key for key, kind in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(kind)]
         inherited = [field for base in cls.__mro__[1:] for field in vars(base).get("fields", ())]
         cls.fields = tuple(dict.fromkeys((*inherited, *own)))
-        kinds = " ".join(str(vars(cls)["__annotations__"][key]) for key in own)
+        kinds = " ".join(str(vars(cls)["__annotations__"][key]) for key in own).replace("dtype[Any]", "dtype")
         cls._may_hold_programs |= not _PLAIN_FIELDS.issuperset(re.findall(r"\w+", kinds))
         cls.defaults = cls.defaults | {key: vars(cls)[key] for key in own if key in vars(cls)}
         if family:

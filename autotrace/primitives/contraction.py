@@ -120,7 +120,7 @@ def _spelled(subscripts: str, x: str, y: str) -> str:
     if out == stack + "".join(right + left) and left and right:
         (a, left, x), (b, right, y) = (b, right, y), (a, left, x)  # (x y)^T = y^T x^T
     rows, columns = "".join(left) + summed[0], summed[0] + "".join(right)
-    turns = [{t: "", stack + t[len(stack) :][::-1]: ".mT" if stack else ".T"} for t in (a, b)]
+    turns = [{stack + t[len(stack) :][::-1]: ".mT" if stack else ".T"} | {t: ""} for t in (a, b)]
     turn_x, turn_y = turns[0].get(stack + rows), turns[1].get(stack + columns)
     if turn_x is None or turn_y is None or out != stack + "".join(left + right):
         return f"np.einsum({subscripts!r}, {x}, {y}, optimize=True)"

@@ -71,6 +71,22 @@ class Guard(Primitive):
             )
         return ()
 
+    def spell_lines(self, page: Any, targets: Sequence[str], x: Any) -> list[str]:
+        return [
+            f"if {self._differs(page, x)}:",
+            f"    raise ValueError('this is the program of {self.kind}({x}) equal to {self.expected}')",
+        ]
+
+    def _differs(self, page: Any, x: Any) -> str:
+        """Return the Python expression that is true where the guard fails."""
+        if self.kind == "bool":
+            return f"not {x}" if self.expected else str(x)
+        if self.kind == "mask":
+            return f"np.packbits(np.asarray({x})).tobytes().hex() != {self.expected!r}"
+        if self.kind in ("float", "complex"):
+            return f"repr({self.kind}({x})) != {repr(self.expected)!r}"
+        return f"{x} != {self.expected}"
+
     def abstract(self, x: ShapedArray) -> tuple[()]:
         return ()
 

@@ -69,7 +69,9 @@ class Lstsq(Stacked):
     multiple: ClassVar[bool] = True
 
     def impl(self, a: Array, b: Array) -> tuple[Array, Array, Array, Array]:
-        x, minima, rank, s = (np.empty(aval.shape, aval.dtype) for aval in self.abstract(_aval(a), _aval(b)))
+        (*stack, m, n), k, real = a.shape, b.shape[-1], real_dtype(a.dtype)
+        x, minima = np.empty((*stack, n, k), a.dtype), np.empty((*stack, k), real)
+        rank, s = np.empty(stack, np.int32), np.empty((*stack, min(m, n)), real)
         for i in np.ndindex(*a.shape[:-2]):
             x[i], found, rank[i], s[i] = np.linalg.lstsq(a[i], b[i], self.rcond)
             minima[i] = found if found.size else 0.0 if rank[i] == a.shape[-1] else np.nan
@@ -106,7 +108,3 @@ class Lstsq(Stacked):
         """Count a decomposition whose left vectors are applied, not formed (section 5.5), and the right-hand sides."""
         n, m = sorted(a)
         return min(4 * m * n**2 + 8 * n**3, 2 * m * n**2 + 11 * n**3) + 4 * m * n * others[0][-1]
-
-
-def _aval(x: Any) -> ShapedArray:
-    return ShapedArray(x.shape, x.dtype)

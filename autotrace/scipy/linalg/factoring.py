@@ -45,8 +45,10 @@ class Lu(Stacked):
     multiple: ClassVar[bool] = True
 
     def impl(self, a: Array) -> tuple[Array, Array, Array]:
-        left, u, perm = (np.empty(aval.shape, aval.dtype) for aval in self.abstract(ShapedArray(a.shape, a.dtype)))
-        k = min(a.shape[-2:])
+        *stack, m, n = a.shape
+        k = min(m, n)
+        left, u = np.empty((*stack, m, k), a.dtype), np.empty((*stack, k, n), a.dtype)
+        perm = np.empty((*stack, m), np.int32)
         for i in np.ndindex(*a.shape[:-2]):
             packed, exchanges = scipy.linalg.lu_factor(a[i], check_finite=False)
             left[i] = np.tril(packed[:, :k], -1) + np.eye(a.shape[-2], k, dtype=a.dtype)

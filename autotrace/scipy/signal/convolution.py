@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
@@ -31,10 +32,11 @@ class Convolution(Primitive):
     required: ClassVar[tuple[str, ...]] = ("impl", "abstract", "jvp", "transpose", "batch")
 
     def impl(self, x: Array, y: Array) -> Array:
-        aval = self.abstract(ShapedArray(x.shape, x.dtype), ShapedArray(y.shape, y.dtype))
-        if self.method == "fft" and aval.size:
+        stack = x.ndim - self.rank
+        shape = (*x.shape[:stack], *_whole_lengths(x.shape[stack:], y.shape[stack:]))
+        if self.method == "fft" and math.prod(shape):
             return scipy.signal.fftconvolve(x, y, "full", axes=tuple(range(-self.rank, 0)))
-        z = np.zeros(aval.shape, aval.dtype)
+        z = np.zeros(shape, x.dtype)
         small, large = (x, y) if _count(x, self.rank) < _count(y, self.rank) else (y, x)
         lengths = large.shape[large.ndim - self.rank :]
         for i in np.ndindex(*small.shape[small.ndim - self.rank :]):
@@ -48,8 +50,7 @@ class Convolution(Primitive):
             raise ValueError(
                 f"convolve: operands must have equal rank and dtype; got {x} and {y}{here()}. Reshape one."
             )
-        lengths = [max(m + n - 1, 0) if m and n else 0 for m, n in zip(x.shape[stack:], y.shape[stack:], strict=True)]
-        return x.update(shape=(*x.shape[:stack], *lengths))
+        return x.update(shape=(*x.shape[:stack], *_whole_lengths(x.shape[stack:], y.shape[stack:])))
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         (x, y), (dx, dy) = primals, tangents
@@ -85,6 +86,10 @@ class Convolution(Primitive):
 
     def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
         return spread_by_kernel(operands, outputs[0].shape, self.rank, (0,) * self.rank)
+
+
+def _whole_lengths(lengths: Sequence[int], others: Sequence[int]) -> list[int]:
+    return [m + n - 1 if m and n else 0 for m, n in zip(lengths, others, strict=True)]
 
 
 def _count(x: Array, rank: int) -> int:
