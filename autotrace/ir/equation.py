@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any, NamedTuple
 
 from .avals import ShapedArray, aval_of
@@ -63,6 +64,9 @@ class Equation(NamedTuple):
     def __reduce__(self) -> tuple[Any, ...]:
         """Save the place in plain words: code objects do not pickle."""
         return Equation, (self.primitive, self.inputs, self.outputs, saved(self.source))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Equation:
+        return Equation(self.primitive, deepcopy(self.inputs, memo), deepcopy(self.outputs, memo), self.source)
 
     @property
     def params(self) -> dict[str, Any]:

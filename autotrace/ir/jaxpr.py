@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import importlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .avals import ShapedArray
+from .check import check_jaxpr
 from .cost import ProgramCost
-from .dot import dot_text
 from .equation import Atom, Equation, Var, used_vars
 from .equality import sketch, structure
 from .evaluate import eval_jaxpr
-from .graph import graph_of
-from .html import html_fragment, html_page
-from .mermaid import mermaid_text
-from .print import print_jaxpr
+from .print import WIDTH, WRITTEN_OUT, print_jaxpr
 from .python import PythonText, to_python
-from .svg import svg_text
 
 __all__ = ["Jaxpr"]
 
@@ -54,13 +52,116 @@ class Jaxpr:
     def __reduce__(self) -> tuple[Any, ...]:
         return Jaxpr, (self.in_vars, self.equations, self.outputs, self.const_vars, self.constants)
 
-    def replace(self, *, equations: Iterable[Equation] | None = None, outputs: Iterable[Atom] | None = None) -> Jaxpr:
-        """Return this program with other ``equations`` or ``outputs``; unused constants are dropped."""
+    def replace(
+        self,
+        *,
+        in_vars: Iterable[Var] | None = None,
+        equations: Iterable[Equation] | None = None,
+        outputs: Iterable[Atom] | None = None,
+        const_vars: Iterable[Var] | None = None,
+        constants: Iterable[Any] | None = None,
+    ) -> Jaxpr:
+        """Return this program with other parts; constants that nothing reads are dropped.
+
+        >>> import autotrace, numpy as np
+        >>> jaxpr = autotrace.make_jaxpr(lambda x: (np.sin(x), np.cos(x)))(1.0)
+        >>> print(jaxpr.replace(outputs=jaxpr.outputs[:1]).dce())
+        { lambda ; a:f64[]. let
+            b:f64[] = sin a
+          in (b,) }
+        """
         new_equations = self.equations if equations is None else tuple(equations)
         new_outputs = self.outputs if outputs is None else tuple(outputs)
+        new_vars = self.const_vars if const_vars is None else const_vars
+        pairs = zip(new_vars, self.constants if constants is None else constants, strict=True)
         used = used_vars(new_equations, new_outputs)
-        kept = [(v, c) for v, c in zip(self.const_vars, self.constants, strict=True) if v in used]
-        return Jaxpr(self.in_vars, new_equations, new_outputs, [v for v, _ in kept], [c for _, c in kept])
+        kept = [(v, c) for v, c in pairs if v in used]
+        inputs = self.in_vars if in_vars is None else in_vars
+        return Jaxpr(inputs, new_equations, new_outputs, [v for v, _ in kept], [c for _, c in kept])
+
+    def map_equations(
+        self, function: Callable[[Equation], Equation | Iterable[Equation] | None], *, nested: bool = False
+    ) -> Jaxpr:
+        """Return this program with what ``function`` returns in place of each equation: one, several, or None for none.
+
+        With ``nested`` it is done in programs inside equations too, before ``function`` sees the equation.
+
+        >>> import autotrace, numpy as np
+        >>> jaxpr = autotrace.make_jaxpr(lambda x: np.sin(np.sin(x)))(1.0)
+        >>> cos = autotrace.make_jaxpr(np.cos)(1.0).equations[0].primitive
+        >>> print(jaxpr.map_equations(lambda equation: equation._replace(primitive=cos)))
+        { lambda ; a:f64[]. let
+            b:f64[] = cos a
+            c:f64[] = cos b
+          in (c,) }
+        """
+        return map_equations(self, function, nested)
+
+    def substitute(self, atoms: Mapping[Var, Atom]) -> Jaxpr:
+        """Return this program reading ``atoms[v]`` wherever it read the variable v, all at once; v may be an input.
+
+        Raises :class:`autotrace.errors.JaxprTypeError` where an atom has another shape or dtype than its variable.
+
+        >>> import autotrace, numpy as np
+        >>> jaxpr = autotrace.make_jaxpr(lambda x, y: x * y)(1.0, 2.0)
+        >>> x, y = jaxpr.in_vars
+        >>> print(jaxpr.substitute({y: autotrace.Literal(np.float64(3.0))}).replace(in_vars=[x]))
+        { lambda ; a:f64[]. let
+            b:f64[] = mul a 3.0
+          in (b,) }
+        """
+        return substitute(self, atoms)
+
+    def subjaxprs(self) -> tuple[Jaxpr, ...]:
+        """Return the programs that the equations hold, each once, in order; not those inside these.
+
+        >>> import autotrace, numpy as np
+        >>> autotrace.make_jaxpr(lambda x: autotrace.jit(np.sin)(x) + 1.0)(1.0).subjaxprs()
+        (<Jaxpr (f64[]) -> (f64[]), 1 equations>,)
+        """
+        return subjaxprs(self)
+
+    def count_primitives(self) -> Counter[str]:
+        """Return how many equations of each primitive there are, those of nested programs included.
+
+        It counts the text: the equations of a loop once. :meth:`cost` counts its trips.
+
+        >>> import autotrace, numpy as np
+        >>> autotrace.make_jaxpr(lambda x: np.sin(x) * np.sin(x + 1.0))(1.0).count_primitives()
+        Counter({'sin': 2, 'add': 1, 'mul': 1})
+        """
+        return count_primitives(self)
+
+    def inline(self) -> Jaxpr:
+        """Return this program with every call written out: the equations of the called program in its place.
+
+        >>> import autotrace, numpy as np
+        >>> print(autotrace.make_jaxpr(lambda x: autotrace.jit(np.sin)(x) + 1.0)(1.0).inline())
+        { lambda ; a:f64[]. let
+            b:f64[] = sin a
+            c:f64[] = add b 1.0
+          in (c,) }
+        """
+        return inline(self)
+
+    def dce(self) -> Jaxpr:
+        """Return this program without the equations that no output and no effect, such as a guard, needs.
+
+        >>> import autotrace, numpy as np
+        >>> print(autotrace.make_jaxpr(lambda x: (np.sin(x), np.cos(x))[0])(1.0).dce())
+        { lambda ; a:f64[]. let
+            b:f64[] = sin a
+          in (b,) }
+        """
+        return eliminate_dead_code(self)
+
+    def check(self) -> Jaxpr:
+        """Return this program if it is well formed: :func:`autotrace.check_jaxpr`.
+
+        Raises :class:`autotrace.errors.JaxprTypeError` if it is not.
+        """
+        check_jaxpr(self)
+        return self
 
     @property
     def in_avals(self) -> tuple[ShapedArray, ...]:
@@ -102,7 +203,7 @@ class Jaxpr:
         >>> print(autotrace.make_jaxpr(lambda x: x + 1.0)(2.0).to_dot().splitlines()[-3])
           n0 -> n1 [tooltip="a:f64[]"];
         """
-        return dot_text(graph_of(self, group=group, names=names))
+        return _pictures().to_dot(self, group, names)
 
     def to_mermaid(self, *, group: str = "auto", names: str = "letters") -> str:
         """Return the program as a Mermaid flowchart; ``group`` and ``names`` as in :meth:`to_dot`.
@@ -111,7 +212,7 @@ class Jaxpr:
         >>> print(autotrace.make_jaxpr(lambda x: x + 1.0)(2.0).to_mermaid().splitlines()[2])
           n1["b:f64[] = add a 1.0"]
         """
-        return mermaid_text(graph_of(self, group=group, names=names))
+        return _pictures().to_mermaid(self, group, names)
 
     def to_svg(self, *, engine: str = "auto", group: str = "auto", names: str = "letters") -> str:
         """Return a picture of the program as SVG; ``group`` and ``names`` as in :meth:`to_dot`.
@@ -124,7 +225,7 @@ class Jaxpr:
         >>> autotrace.make_jaxpr(lambda x: x + 1.0)(2.0).to_svg(engine="plain")[:4]
         '<svg'
         """
-        return svg_text(graph_of(self, group=group, names=names), engine=engine)
+        return _pictures().to_svg(self, engine, group, names)
 
     def to_html(
         self,
@@ -137,16 +238,14 @@ class Jaxpr:
         """Return the program as a page of HTML, or, without ``page``, as an element for another page.
 
         Hover a variable to light its definition and uses; click an equation for its line of source; fold nested
-        programs. With ``picture``, a drawing stands under the text. Of a program of more than ``max_equations`` the
-        middle is left out. Nothing in it comes from elsewhere.
+        programs. With ``picture``, a drawing stands under the text. ``names`` is ``"letters"`` or ``"user"``. Of a
+        program of more than ``max_equations`` the middle is left out. Nothing in it comes from elsewhere.
 
         >>> import autotrace
         >>> autotrace.make_jaxpr(lambda x: x + 1.0)(2.0).to_html().splitlines()[0]
         '<!DOCTYPE html>'
         """
-        drawn = self.to_svg(engine="plain", names=names) if picture else ""
-        write = html_page if page else html_fragment
-        return write(self, names=names, max_equations=max_equations, picture=drawn)
+        return _pictures().to_html(self, page, picture, names, max_equations)
 
     def _repr_html_(self) -> str:
         return self.to_html(page=False, max_equations=1000)
@@ -165,6 +264,51 @@ class Jaxpr:
     def __copy__(self) -> Jaxpr:
         return self
 
+    def pretty(
+        self,
+        *,
+        width: int | None = WIDTH,
+        source: bool = False,
+        shapes: bool = True,
+        names: str = "letters",
+        cost: bool = False,
+        color: bool | str = "auto",
+        max_equations: int | None = None,
+        constants: int = WRITTEN_OUT,
+        format: str = "text",
+    ) -> str:
+        """Return the program as text, coloured on a terminal; ``format="python"`` gives that of a Python function.
+
+        The other options are those of :func:`autotrace.print_jaxpr`. Of a Python function ``names`` count, and
+        ``source``, which adds comments.
+
+        >>> import autotrace
+        >>> print(autotrace.make_jaxpr(lambda speed: 0.5 * speed**2)(3.0).pretty(names="user"))
+        { lambda ; speed:f64[]. let
+            a:f64[] = square speed
+            b:f64[] = mul 0.5 a
+          in (b,) }
+        """
+        if format == "python":
+            return str(to_python(self, names=names, comments=source))
+        if format != "text":
+            raise ValueError(f"pretty: format must be 'text' or 'python'; got {format!r}. Use one of these.")
+        return print_jaxpr(
+            self,
+            width=width,
+            source=source,
+            shapes=shapes,
+            names=names,
+            cost=cost,
+            color=color,
+            max_equations=max_equations,
+            constants=constants,
+        )
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show the program in IPython, in colour on a terminal."""
+        printer.text(print_jaxpr(self, color="auto"))
+
     def __str__(self) -> str:
         return print_jaxpr(self)
 
@@ -172,3 +316,8 @@ class Jaxpr:
         takes = ", ".join(map(str, self.in_avals))
         gives = ", ".join(map(str, self.out_avals))
         return f"<Jaxpr ({takes}) -> ({gives}), {len(self.equations)} equations>"
+
+
+def _pictures() -> Any:
+    """Return the module that draws. It is loaded here, because most programs are never drawn."""
+    return importlib.import_module(".pictures", __package__)

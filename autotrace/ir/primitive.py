@@ -158,6 +158,11 @@ class Primitive:
     - ``spell(page, *operands)``: the operation as a Python expression, in ``to_python``; by default the text of
       ``impl``.
 
+    - ``taylor(k, inputs, outputs)``: the Taylor coefficients k >= 1 of the outputs along a path, from lists of the
+      coefficients 0..k of each input and 0..k-1 of each output. A coefficient of None is zero. NotImplemented, or no
+      such rule: they follow from ``jvp``.
+    - ``jet(order, inputs)``: in place of ``taylor``, lists of all coefficients 0..order of each output at once.
+
     A concrete class that lacks one of ``required`` is refused where it is defined. Abstract families are
     declared with ``class Family(Primitive, family=True)``.
     """
@@ -166,6 +171,8 @@ class Primitive:
     abstract: ClassVar[Callable[..., Any]]
     jvp: ClassVar[Callable[..., Any]]
     batch: ClassVar[Callable[..., Any]]
+    taylor: ClassVar[Callable[..., Any] | None] = None
+    jet: ClassVar[Callable[..., Any] | None] = None
     name: ClassVar[str]
     fields: ClassVar[tuple[str, ...]] = ()
     defaults: ClassVar[dict[str, Any]] = {}
