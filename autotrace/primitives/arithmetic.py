@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import ShapedArray, aval_of
-from ..tracing import Tracer, implements, method, operator
-from .families import Array, Binary, Predicate, Unary, elementwise
+from ..ir import Operand, ShapedArray, aval_of
+from ..tracing import UNKNOWN, Tracer, implements, method, operator, peek
+from .families import Array, Binary, Predicate, Unary, carried, convolved, elementwise
 from .promotion import apply_elementwise
 
 __all__ = [
@@ -41,6 +41,7 @@ class Neg(Unary):
     ufunc = np.negative
     impl = python.neg
     linear = (0,)
+    taylor = carried
 
     def scale_x(self, t: Array, x: Array, y: Array) -> Array:
         return -t
@@ -52,6 +53,7 @@ class Positive(Unary):
     ufunc = np.positive
     impl = python.pos
     linear = (0,)
+    taylor = carried
 
     def scale_x(self, t: Array, x: Array, y: Array) -> Array:
         return t
@@ -64,6 +66,7 @@ class Add(Binary):
     impl = python.add
     linear = (0, 1)
     together = True
+    taylor = carried
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return t
@@ -79,6 +82,7 @@ class Sub(Binary):
     impl = python.sub
     linear = (0, 1)
     together = True
+    taylor = carried
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return t
@@ -100,6 +104,9 @@ class Mul(Binary):
     def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return t * x
 
+    def taylor(self, k: int, inputs: Any, output: Any) -> Array:
+        return convolved(python.mul, *inputs, k)
+
 
 class Div(Binary):
     """x / y."""
@@ -114,6 +121,13 @@ class Div(Binary):
     def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return -(t / y * z)
 
+    def taylor(self, k: int, inputs: Any, output: Any) -> Array:
+        """Coefficient k of x = y z, solved for z_k."""
+        (x, y) = inputs
+        rest = convolved(python.mul, y, output, k, first=1)
+        rest = x[k] if rest is None else -rest if x[k] is None else x[k] - rest
+        return rest if rest is None else rest / y[0]
+
 
 class FloorDivide(Predicate):
     """The largest integer not above x / y; piecewise constant."""
@@ -127,6 +141,7 @@ class Rem(Binary):
 
     ufunc = np.remainder
     impl = python.mod
+    taylor = carried
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return t
@@ -140,6 +155,7 @@ class Fmod(Binary):
 
     ufunc = np.fmod
     impl = np.fmod
+    taylor = carried
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return t
@@ -164,6 +180,18 @@ class Pow(Binary):
         zero = x == 0
         return t * np.where(zero, 0, np.log(np.where(zero, 1, x)) * z)
 
+    def taylor(self, k: int, inputs: Any, output: Any) -> Array:
+        """For a constant y coefficient k of x z' = y x' z (Griewank and Walther 2008, table 13.2), where no x is 0."""
+        x, y = inputs
+        if any([c is not None for c in y[1 : k + 1]]) or not _nowhere_zero(x[0]):
+            return NotImplemented
+        total = None
+        for j in range(1, k + 1):
+            if x[j] is not None and output[k - j] is not None:
+                term = x[j] * output[k - j] * (y[0] * j - (k - j))
+                total = term if total is None else total + term
+        return total if total is None else total / (x[0] * k)
+
 
 class IntegerPow(Unary):
     """x ** y for an integer y that is written into the program; no logarithm is taken."""
@@ -184,11 +212,17 @@ class IntegerPow(Unary):
             return t
         return t * (self.y * (x if self.y == 2 else x ** (self.y - 1)))
 
+    def taylor(self, k: int, inputs: Any, output: Any) -> Array:
+        return _square_term(inputs[0], k) if self.y == 2 else NotImplemented
+
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         """Count products of repeated squaring, and a division for a negative exponent."""
         n = abs(self.y)
         steps = (n.bit_length() - 1 + n.bit_count() - 1 if n else 0) + (self.y < 0)
         return steps * super().flops(inputs, outputs)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return operands[0].dependence if self.y else None
 
 
 class Square(Unary):
@@ -199,6 +233,9 @@ class Square(Unary):
 
     def derivative(self, x: Array, y: Array) -> Array:
         return 2 * x
+
+    def taylor(self, k: int, inputs: Any, output: Any) -> Array:
+        return _square_term(inputs[0], k)
 
 
 class Reciprocal(Unary):
@@ -216,6 +253,7 @@ class Abs(Unary):
 
     ufunc = np.absolute
     impl = np.absolute
+    taylor = carried
 
     def derivative(self, x: Array, y: Array) -> Array:
         return np.sign(x)
@@ -288,6 +326,8 @@ class Copysign(Binary):
     """|x| with the sign of y."""
 
     ufunc = np.copysign
+    taylor = carried
+    constant = (1,)
     impl = np.copysign
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
@@ -301,6 +341,8 @@ class Heaviside(Binary):
     """0 below 0, ``y`` at 0, 1 above."""
 
     ufunc = np.heaviside
+    taylor = carried
+    constant = (0,)
     impl = np.heaviside
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
@@ -308,6 +350,23 @@ class Heaviside(Binary):
 
     def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return np.where(x == 0, t, 0)
+
+
+def _nowhere_zero(x: Array) -> bool:
+    """Whether ``x`` is known to have no zero."""
+    value = peek(x)
+    return value is not UNKNOWN and bool(np.all(value != 0))
+
+
+def _square_term(x: Any, k: int) -> Array:
+    """Coefficient k of x * x: twice each product of two different coefficients, and the square of the middle one."""
+    half = (k + 1) // 2
+    total = convolved(python.mul, x[:half], [*x[: k + 1]], k) if half else None
+    total = None if total is None else 2 * total
+    if k % 2 or x[k // 2] is None:
+        return total
+    middle = x[k // 2] * x[k // 2]
+    return middle if total is None else total + middle
 
 
 class Nextafter(Predicate):

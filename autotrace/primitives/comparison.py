@@ -6,13 +6,14 @@ Conventions at ties: equal operands of a maximum or minimum share the derivative
 from __future__ import annotations
 
 import operator as python
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import ShapedArray
+from ..ir import Operand, ShapedArray, joined, united
 from ..tracing import Tracer, implements, method
-from .families import Array, Binary, Elementwise, Predicate, elementwise
+from .families import Array, Binary, Elementwise, Predicate, carried, elementwise
 from .promotion import apply_elementwise
 
 __all__ = ["select"]
@@ -189,6 +190,8 @@ class Rint(Predicate):
 class _Choice(Binary, family=True):
     """One of two operands; a tie shares the derivative equally."""
 
+    taylor = carried
+
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return t * _share(x, y, z)
 
@@ -237,6 +240,7 @@ class Select(Elementwise):
     ufunc: ClassVar[Any] = None
     linear = (1, 2)
     together = True
+    taylor = carried
     scales = ("scale_condition", "scale_x", "scale_y")
 
     def impl(self, condition: Array, x: Array, y: Array) -> Array:
@@ -264,6 +268,16 @@ class Select(Elementwise):
 
     def scale_y(self, t: Array, condition: Array, x: Array, y: Array, z: Array) -> Array:
         return np.where(condition, np.zeros((), t.dtype)[()], t)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        """Both branches count, unless the condition is known."""
+        condition, x, y = operands
+        shape = outputs[0].shape
+        if condition.value is None:
+            return united([x.dependence, y.dependence], shape)
+        holds = np.broadcast_to(condition.value, shape)
+        found = [x.dependence and x.dependence.broadcast(shape), y.dependence and y.dependence.broadcast(shape)]
+        return joined(found, [shape, shape], lambda a, b: np.where(holds, a, b))
 
 
 equal = elementwise(Eq(), operators=("__eq__", None))
