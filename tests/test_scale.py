@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from autotrace import check_jaxpr, eval_jaxpr, grad, jvp, linearize, make_jaxpr, vjp, vmap
-from autotrace.compile.simplify import eliminate_dead_code, simplify
+from autotrace.compile.simplify import simplify
+from autotrace.ir import eliminate_dead_code
 
 SMALL, LARGE = 10_000, 100_000
 

@@ -17,13 +17,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import Atom, Equation, Jaxpr, Literal, Primitive, ShapedArray, Var
+from ..ir import Atom, Equation, Jaxpr, Literal, Primitive, ShapedArray, Var, eliminate_dead_code
 from ..primitives.arithmetic import IntegerPow
 from ..primitives.comparison import Select
 from ..primitives.promotion import Broadcast, Convert
 from ..primitives.reduction import ReduceMax, ReduceMin, ReduceSum
 from .kernels import ufunc_of
-from .simplify import eliminate_dead_code
 
 __all__ = ["Fused", "fuse", "threads"]
 

@@ -14,9 +14,8 @@ from contextvars import ContextVar
 from functools import partial
 from typing import NamedTuple
 
-from ..ir import Jaxpr
+from ..ir import Jaxpr, inline
 from .fusion import fuse
-from .inline import inline
 from .simplify import simplify
 
 __all__ = ["PASSES", "Pass", "run_passes", "show_passes"]

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Atom, Equation, Jaxpr, Literal, Primitive, Source, Var
+from ..ir import Atom, Equation, Jaxpr, Literal, Primitive, Source, Var, eliminate_dead_code
 from ..primitives.arithmetic import Add, Mul
 from ..primitives.families import Elementwise
 from ..primitives.promotion import Broadcast
 from ..tracing import infer
 from .identities import IDENTITIES
 
-__all__ = ["eliminate_dead_code", "simplify"]
+__all__ = ["simplify"]
 
 
 def simplify(jaxpr: Jaxpr, reassociate: bool = True) -> Jaxpr:
@@ -167,15 +167,3 @@ def _fold(primitive: Primitive, inputs: Sequence[Any]) -> Literal | None:
     except (ArithmeticError, ValueError, TypeError):
         return None
     return Literal(value) if isinstance(value, np.generic) else None
-
-
-def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
-    """Return ``jaxpr`` without equations that no output and no effect needs."""
-    needed: set[Atom] = {v for v in jaxpr.outputs if type(v) is Var}
-    kept = []
-    for equation in reversed(jaxpr.equations):
-        if equation.primitive.effect or not needed.isdisjoint(equation.outputs):
-            kept.append(equation)
-            needed.update([v for v in equation.inputs if type(v) is Var])
-    kept.reverse()
-    return jaxpr.replace(equations=kept)

@@ -11,9 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from ..compile.inline import inline
-from ..compile.simplify import eliminate_dead_code, simplify
-from ..ir import Atom, Equation, Jaxpr, Literal, ShapedArray, Var, tangent_dtype
+from ..compile.simplify import simplify
+from ..ir import Atom, Equation, Jaxpr, Literal, ShapedArray, Var, eliminate_dead_code, inline, tangent_dtype
 from ..primitives.promotion import broadcast_to
 from ..tracing import Traced, Tracer, evaluate, trace
 from ..transforms.batching import batch_jaxpr
@@ -65,9 +64,14 @@ class Body(NamedTuple):
     out_tree: PyTreeDef
 
 
-def trace_body(function: Callable[[list[Any]], Any], avals: Sequence[ShapedArray], what: str) -> Body:
-    """Trace ``function`` of tracers, which knows them by shape alone."""
-    traced = trace(function, avals, None, what)
+def trace_body(
+    function: Callable[[list[Any]], Any],
+    avals: Sequence[ShapedArray],
+    what: str,
+    values: Sequence[Any] | None = None,
+) -> Body:
+    """Trace ``function`` of tracers, which knows them by shape alone, or by their ``values``."""
+    traced = trace(function, avals, values, what)
     return Body(*close(_finished(traced)), traced.out_tree)
 
 
@@ -150,8 +154,17 @@ class Split(NamedTuple):
         return len(self.forward.outputs) - self.count
 
 
-def split(jaxpr: Jaxpr, moving: Sequence[bool], wanted: Sequence[bool], what: str) -> Split:
-    """Linearize a closed program: the linear part gives the tangents of the ``wanted`` outputs."""
+def split(
+    jaxpr: Jaxpr,
+    moving: Sequence[bool],
+    wanted: Sequence[bool],
+    what: str,
+    saves: Callable[[Equation], bool] = lambda _: True,
+) -> Split:
+    """Linearize a closed program: the linear part gives the tangents of the ``wanted`` outputs.
+
+    What equations make that ``saves`` says no to is computed again in the linear part.
+    """
     made: list[Any] = []
 
     def forward(tracers: list[Any]) -> list[Any]:
@@ -180,11 +193,12 @@ def split(jaxpr: Jaxpr, moving: Sequence[bool], wanted: Sequence[bool], what: st
         return filled([None if v is None else next(found) for v in dots], avals, wanted)
 
     linear = derive(whole, [v.aval for v in open_linear.in_vars], what)
-    return _settle(program, linear, count, len(residuals))
+    return _settle(program, linear, count, len(residuals), saves)
 
 
-def _settle(program: Jaxpr, linear: Jaxpr, count: int, residuals: int) -> Split:
-    """Keep each residual once: an input as that input, what a loop of unknown length made is made again."""
+def _settle(program: Jaxpr, linear: Jaxpr, count: int, residuals: int, saves: Callable[[Equation], bool]) -> Split:
+    """Keep each residual once: an input as that input. What a loop of unknown length made, which has no shape to be
+    kept in, and what is not to be saved is made again."""
     made: dict[Atom, Equation] = {v: e for e in program.equations for v in e.outputs}
     position: dict[Atom, int] = {v: i for i, v in enumerate(program.in_vars)}
     names: dict[Atom, Atom] = {}
@@ -197,12 +211,13 @@ def _settle(program: Jaxpr, linear: Jaxpr, count: int, residuals: int) -> Split:
             return atom
         if atom in names:
             return names[atom]
-        if min(atom.aval.shape, default=0) < 0:
-            primitive, inputs, outputs, source = made[atom]
-            read = tuple([name(v) for v in inputs])
-            fresh = tuple([Var(v.aval) for v in outputs])
-            again.append(Equation(primitive, read, fresh, source))
-            names.update(zip(outputs, fresh, strict=True))
+        equation = made.get(atom)
+        if equation is not None and (min(atom.aval.shape, default=0) < 0 or not saves(equation)):
+            for step in _producers(equation, made, names, saves):
+                read = tuple([name(v) for v in step.inputs])
+                fresh = tuple([Var(v.aval) for v in step.outputs])
+                again.append(step._replace(inputs=read, outputs=fresh))
+                names.update(zip(step.outputs, fresh, strict=True))
         else:
             names[atom] = kept[atom] = Var(atom.aval)
         return names[atom]
@@ -231,6 +246,29 @@ def _settle(program: Jaxpr, linear: Jaxpr, count: int, residuals: int) -> Split:
         constants.values(),
     )
     return Split(forward, turned, [position[v] for v in inputs], count)
+
+
+def _producers(
+    last: Equation, made: dict[Atom, Equation], names: dict[Atom, Atom], saves: Callable[[Equation], bool]
+) -> list[Equation]:
+    """Return the equations that make again what ``last`` makes, in an order in which they can run."""
+    order: dict[Var, Equation] = {}
+    stack = [last]
+    while stack:
+        equation = stack[-1]
+        missing = [
+            made[v]
+            for v in equation.inputs
+            if v in made
+            and v not in names
+            and made[v].outputs[0] not in order
+            and (min(v.aval.shape, default=0) < 0 or not saves(made[v]))
+        ]
+        if missing:
+            stack.extend(missing)
+            continue
+        order[stack.pop().outputs[0]] = equation
+    return list(order.values())
 
 
 def pushed_program(

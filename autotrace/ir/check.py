@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import JaxprTypeError
 from .avals import ShapedArray, aval_of
 from .equation import Atom, Equation, Literal, Var
-from .jaxpr import Jaxpr
+from .rewrite import programs_in
 from .source import deriving, place
+
+if TYPE_CHECKING:
+    from .jaxpr import Jaxpr
 
 __all__ = ["check_jaxpr"]
 
@@ -21,7 +24,7 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
     >>> import autotrace, numpy as np
     >>> check_jaxpr(autotrace.make_jaxpr(np.sin)(1.0))
     """
-    if not isinstance(jaxpr, Jaxpr):
+    if not hasattr(jaxpr, "in_vars"):
         raise TypeError(
             f"check_jaxpr: the argument must be a Jaxpr; got {type(jaxpr).__name__}. Make one: make_jaxpr(f)(*args)."
         )
@@ -35,9 +38,8 @@ def check_jaxpr(jaxpr: Jaxpr) -> None:
         for atom in equation.inputs:
             _read(atom, bound, what)
         for value in equation.params.values():
-            for inner in value if isinstance(value, tuple) else (value,):
-                if isinstance(inner, Jaxpr):
-                    check_jaxpr(inner)
+            for inner in programs_in(value):
+                check_jaxpr(inner)
         expected = _infer(equation, what)
         expected = expected if equation.primitive.multiple else (expected,)
         if len(expected) != len(equation.outputs):

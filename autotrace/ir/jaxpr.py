@@ -15,6 +15,7 @@ from .equality import sketch, structure
 from .evaluate import eval_jaxpr
 from .print import WIDTH, WRITTEN_OUT, print_jaxpr
 from .python import PythonText, to_python
+from .rewrite import count_primitives, eliminate_dead_code, inline, map_equations, subjaxprs, substitute
 
 __all__ = ["Jaxpr"]
 

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compile.inline import inline
 from ..compile.simplify import simplify
-from ..ir import Jaxpr, ShapedArray, float0
+from ..ir import Jaxpr, ShapedArray, float0, inline
 from ..tracing import PROTECTED, SCALAR_AVALS, Traced, Tracer, as_operand, fresh, leaf_aval, leaf_value, trace
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..compile.inline import inline
 from ..compile.reuse import DerivedPrograms, is_concrete
 from ..compile.simplify import simplify
-from ..ir import Atom, Jaxpr
+from ..ir import Atom, Jaxpr, inline
 from ..primitives.promotion import convert
 from ..tracing import trace
 from ..tree import PyTreeDef, tree_unflatten

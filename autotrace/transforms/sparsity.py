@@ -7,24 +7,27 @@ pattern holds for all of them; what the program itself determines (constants, an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..compile.inline import inline
 from ..compile.simplify import simplify
 from ..ir import (
+    DYNAMIC,
     Atom,
     Dependence,
     Equation,
     Jaxpr,
     Literal,
     Operand,
+    Primitive,
     Sets,
     Var,
     annotate,
     count_of,
     entries_of,
+    inline,
 )
 from ..tracing import trace
 from .arguments import function_name, leaves_of, select, trace_leaves
@@ -59,13 +62,27 @@ def propagate(jaxpr: Jaxpr, found: dict[Atom, Dependence | None], values: _Value
         if primitive.stops or found.keys().isdisjoint(inputs):
             continue
         operands = [Operand(v.aval, found.get(v), values.getter(v)) for v in inputs]
+        rule = primitive.sparsity
+        if not primitive.dynamic and any(DYNAMIC in v.aval.shape for v in (*inputs, *outputs)):
+            rule = partial(Primitive.sparsity, primitive)
         try:
-            got = primitive.sparsity(operands, [v.aval for v in outputs])
+            got = rule(operands, [v.aval for v in outputs])
         except Exception as error:
             raise annotate(error, equation) from error.__cause__
         for var, dependence in zip(outputs, got if primitive.multiple else (got,), strict=True):
             if dependence is not None and dependence.layers and var.aval.inexact:
                 found[var] = dependence
+
+
+def through(jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
+    """Return the outputs of a program that an equation holds, as operands: their dependence, and values known."""
+    jaxpr = inline(jaxpr)
+    values = _Values(jaxpr, [x.value for x in operands])
+    found: dict[Atom, Dependence | None] = {
+        v: x.dependence for v, x in zip(jaxpr.in_vars, operands, strict=True) if x.dependence is not None
+    }
+    propagate(jaxpr, found, values)
+    return [Operand(v.aval, found.get(v), values.getter(v)) for v in jaxpr.outputs]
 
 
 class _Values:

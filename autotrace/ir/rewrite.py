@@ -1,0 +1,173 @@
+"""Programs changed: equations mapped, variables substituted, calls written out, dead equations dropped.
+
+For those who write transforms. Each function returns another program and leaves the given one as it is; they are
+methods of :class:`autotrace.Jaxpr` too. They know programs by their parts alone, and no operation by name.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import JaxprTypeError
+from .equation import Atom, Equation, Literal, Var
+from .primitive import Primitive
+
+if TYPE_CHECKING:
+    from .jaxpr import Jaxpr
+
+__all__ = [
+    "count_primitives",
+    "eliminate_dead_code",
+    "inline",
+    "map_equations",
+    "map_programs",
+    "programs_in",
+    "subjaxprs",
+    "substitute",
+]
+
+
+# -- programs in equations
+
+
+def programs_in(value: Any) -> Iterator[Jaxpr]:
+    """Yield the programs that ``value``, a parameter of a primitive, is or holds in tuples."""
+    if hasattr(value, "in_vars"):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from programs_in(item)
+
+
+def subjaxprs(jaxpr: Jaxpr) -> tuple[Jaxpr, ...]:
+    """Return the programs that the equations of ``jaxpr`` hold, each once, in order; not those inside these."""
+    found: dict[int, Jaxpr] = {}
+    for equation in jaxpr.equations:
+        for value in equation.params.values():
+            found.update((id(program), program) for program in programs_in(value))
+    return tuple(found.values())
+
+
+def map_programs(primitive: Primitive, function: Callable[[Jaxpr], Jaxpr]) -> Primitive:
+    """Return ``primitive`` with ``function`` of every program that it holds in its place."""
+    params = primitive.params
+    mapped = {key: _mapped(value, function) for key, value in params.items()}
+    return primitive if all(mapped[key] is params[key] for key in params) else type(primitive)(**mapped)
+
+
+def _mapped(value: Any, function: Callable[[Jaxpr], Jaxpr]) -> Any:
+    if hasattr(value, "in_vars"):
+        return function(value)
+    if isinstance(value, tuple) and any(True for _ in programs_in(value)):
+        return tuple([_mapped(item, function) for item in value])
+    return value
+
+
+def count_primitives(jaxpr: Jaxpr) -> Counter[str]:
+    """Return how many equations of each primitive the text of ``jaxpr`` has, those of nested programs included."""
+    counts: Counter[str] = Counter()
+    todo = [jaxpr]
+    while todo:
+        program = todo.pop()
+        for equation in program.equations:
+            counts[equation.primitive.name] += 1
+            todo.extend(inner for value in equation.params.values() for inner in programs_in(value))
+    return counts
+
+
+# -- equations
+
+
+def map_equations(
+    jaxpr: Jaxpr, function: Callable[[Equation], Equation | Iterable[Equation] | None], nested: bool = False
+) -> Jaxpr:
+    """Return ``jaxpr`` with what ``function`` returns in place of each equation: one, several, or None for none.
+
+    With ``nested`` it is done in programs inside equations too, before ``function`` sees the equation.
+    """
+    equations: list[Equation] = []
+    for equation in jaxpr.equations:
+        if nested:
+            primitive = map_programs(equation.primitive, lambda inner: map_equations(inner, function, nested=True))
+            equation = equation._replace(primitive=primitive)
+        found = function(equation)
+        equations += [] if found is None else [found] if isinstance(found, Equation) else found
+    return jaxpr.replace(equations=equations)
+
+
+def substitute(jaxpr: Jaxpr, atoms: Mapping[Var, Atom]) -> Jaxpr:
+    """Return ``jaxpr`` reading ``atoms[v]`` wherever it read the variable v, all at once; v may be an input.
+
+    Raises :class:`autotrace.errors.JaxprTypeError` where an atom has another shape or dtype than its variable.
+    """
+    for var, atom in atoms.items():
+        if (var.aval.shape, var.aval.dtype) != (atom.aval.shape, atom.aval.dtype):
+            raise JaxprTypeError(
+                f"substitute: an atom must have the type of the variable it replaces, {var.aval}; got {atom.aval}. "
+                "Convert or broadcast it in an equation of its own."
+            )
+
+    def named(read: Sequence[Atom]) -> tuple[Atom, ...]:
+        return tuple([atoms.get(v, v) if type(v) is Var else v for v in read])
+
+    equations = [equation._replace(inputs=named(equation.inputs)) for equation in jaxpr.equations]
+    return jaxpr.replace(equations=equations, outputs=named(jaxpr.outputs))
+
+
+def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
+    """Return ``jaxpr`` without equations that no output and no effect needs. Inputs stay."""
+    needed: set[Atom] = {v for v in jaxpr.outputs if type(v) is Var}
+    kept = []
+    for equation in reversed(jaxpr.equations):
+        if equation.primitive.effect or not needed.isdisjoint(equation.outputs):
+            kept.append(equation)
+            needed.update([v for v in equation.inputs if type(v) is Var])
+    kept.reverse()
+    return jaxpr.replace(equations=kept)
+
+
+# -- calls written out
+
+
+def inline(jaxpr: Jaxpr) -> Jaxpr:
+    """Return ``jaxpr`` with every equation that stands for a program replaced by that program."""
+    if not any(equation.primitive.called() is not None for equation in jaxpr.equations):
+        return jaxpr
+    written: list[Equation] = []
+    constants: dict[Var, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
+    names: dict[Atom, Atom] = {}
+    _write(jaxpr, names, written, constants, fresh=False)
+    outputs = [names.get(v, v) for v in jaxpr.outputs]
+    return jaxpr.replace(
+        equations=written, outputs=outputs, const_vars=tuple(constants), constants=tuple(constants.values())
+    )
+
+
+def _write(
+    jaxpr: Jaxpr, names: dict[Atom, Atom], written: list[Equation], constants: dict[Var, Any], fresh: bool
+) -> None:
+    """Write the equations of ``jaxpr``; ``names`` says what its variables are called in the whole."""
+    for primitive, inputs, outputs, source in jaxpr.equations:
+        read = tuple([v if type(v) is Literal else names.get(v, v) for v in inputs])
+        called = primitive.called()
+        if called is not None:
+            names.update(zip(outputs, _call(called, read, written, constants), strict=True))
+            continue
+        if fresh:
+            made = tuple([Var(v.aval) for v in outputs])
+            names.update(zip(outputs, made, strict=True))
+            outputs = made
+        written.append(Equation(primitive, read, outputs, source))
+
+
+def _call(called: Jaxpr, read: Sequence[Atom], written: list[Equation], constants: dict[Var, Any]) -> list[Atom]:
+    """Write a called program for operands ``read`` and return the atoms of its outputs. Every copy has new names."""
+    names: dict[Atom, Atom] = dict(zip(called.in_vars, read, strict=True))
+    for var, value in zip(called.const_vars, called.constants, strict=True):
+        copy = Var(var.aval)
+        constants[copy] = value
+        names[var] = copy
+    _write(called, names, written, constants, fresh=True)
+    return [v if type(v) is Literal else names[v] for v in called.outputs]
