@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..compile.program import Program
-from ..ir import Jaxpr, Linear, Linearized, Primitive, Run, ShapedArray, Slot, Var
+from ..ir import Jaxpr, Linear, Linearized, Operand, Primitive, Run, ShapedArray, Slot, Var
 from ..primitives.indexing import gather
 from ..tracing import bind, evaluate
 from ..transforms.linear import transpose_jaxpr
@@ -27,6 +27,7 @@ from .programs import (
     tangent_of,
     zeros,
 )
+from .sparsity import sparsity_of_branches
 from .while_loop import own_rows
 
 __all__ = ["Cond"]
@@ -35,13 +36,14 @@ __all__ = ["Cond"]
 class Cond(Primitive):
     """The program of ``branches`` at the index, the first operand, on the other operands.
 
-    An index out of range means the nearest branch; ``False`` is the first one, ``True`` the second. ``owners`` tells for
-    an output the branch that alone gives it a meaning (-1: all do); none need be told.
+    An index out of range means the nearest branch; ``False`` is the first one, ``True`` the second. ``owners`` tells
+    for an output the branch that alone gives it a meaning (-1: all do); none need be told.
     """
 
     branches: tuple[Jaxpr, ...]
     owners: tuple[int, ...] = ()
     multiple: ClassVar[bool] = True
+    dynamic: ClassVar[bool] = True
 
     @cached_property
     def effect(self) -> bool:  # type: ignore[override]
@@ -202,6 +204,12 @@ class Cond(Primitive):
                 for i, (x, owner) in enumerate(zip(found, owners, strict=True))
             ]
         return outs
+
+    # -- sparsity ----------------------------------------------------------------------------------
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        """The union of the branches, or the one that a known index means."""
+        return sparsity_of_branches(self.branches, self.owners, operands, outputs)
 
 
 def _takes(index: Any, k: int, last: int) -> Any:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..compile.program import Program
-from ..ir import DYNAMIC, Jaxpr, Linear, Linearized, Primitive, Run, ShapedArray
+from ..ir import DYNAMIC, Jaxpr, Linear, Linearized, Operand, Primitive, Run, ShapedArray
 from ..tracing import bind, evaluate
 from ..transforms.linear import transpose_jaxpr
 from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
@@ -23,6 +23,7 @@ from .programs import (
     repeated,
     zeros,
 )
+from .sparsity import sparsity_of_scan
 
 __all__ = ["Scan"]
 
@@ -42,6 +43,7 @@ class Scan(Primitive):
     reverse: bool = False
     masked: bool = False
     multiple: ClassVar[bool] = True
+    dynamic: ClassVar[bool] = True
 
     @cached_property
     def effect(self) -> bool:  # type: ignore[override]
@@ -279,3 +281,10 @@ class Scan(Primitive):
 
         jaxpr = derive(step, avals, "scan")
         return Scan(jaxpr, self.length, self.consts, self.carry, self.reverse, self.masked and not masked)
+
+    # -- sparsity ----------------------------------------------------------------------------------
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        """Run by run, where the length is known and not too great; else what any number of runs may make of it."""
+        mask, rest = self.unmasked(operands)
+        return sparsity_of_scan(self.jaxpr, self.parts(rest), outputs, self.length, self.reverse, bool(mask))

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..compile.program import Program
 from ..errors import LoopMemoryError, MissingRuleError
-from ..ir import DYNAMIC, Jaxpr, Linearized, Literal, Primitive, Run, ShapedArray, Var, here
+from ..ir import DYNAMIC, Jaxpr, Linearized, Literal, Operand, Primitive, Run, ShapedArray, Var, here
 from ..primitives.indexing import gather
 from ..tracing import Tracer, bind, evaluate
 from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
@@ -26,6 +26,7 @@ from .programs import (
     repeated,
 )
 from .scan import Scan
+from .sparsity import sparsity_of_loop
 
 __all__ = ["While"]
 
@@ -48,6 +49,7 @@ class While(Primitive):
     body_consts: int
     masked: bool = False
     multiple: ClassVar[bool] = True
+    dynamic: ClassVar[bool] = True
 
     @cached_property
     def carry(self) -> int:
@@ -261,6 +263,13 @@ class While(Primitive):
 
         condition = derive(goes_on, [flags, *one, *one], "while_loop")
         return While(condition, derive(step, [*consts, flags, *one, *one], "while_loop"), 0, len(consts))
+
+    # -- sparsity ----------------------------------------------------------------------------------
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        """What any number of runs may make of it."""
+        _, consts, carry = self.parts(operands)
+        return sparsity_of_loop(self.body, Parts(consts, carry, ()), outputs)
 
 
 def own_rows(active: Any) -> Any:

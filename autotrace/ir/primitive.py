@@ -20,7 +20,7 @@ from typing import Any, ClassVar, NamedTuple, NoReturn
 import numpy as np
 
 from ..errors import MissingRuleError
-from .avals import ShapedArray
+from .avals import DYNAMIC, ShapedArray
 from .dependence import Operand, united
 from .source import here
 
@@ -188,6 +188,8 @@ class Primitive:
     """In Python, bare numbers among the operands adapt to the dtype of the others, as with ufuncs."""
     stretches: ClassVar[bool] = False
     """Does what NumPy does by itself where a ufunc meets the output and an array of its shape."""
+    dynamic: ClassVar[bool] = False
+    """Its ``sparsity`` rule knows axes of unknown length; others are not asked where there are any."""
     linearize: ClassVar[Callable[..., Linearized] | None] = None
     push: ClassVar[Callable[..., tuple[Sequence[Any], Sequence[Any]]] | None] = None
     required: ClassVar[tuple[str, ...]] = ("impl", "abstract", "jvp", "batch")
@@ -287,12 +289,14 @@ class Primitive:
     def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
         """Return the dependence of each output; None is that on nothing.
 
-        It must hold for every value of the operands but those with a ``value``, and may say more than there is. At least
-        one operand has a dependence. By default every element of an output depends on all elements of all operands.
+        It must hold for every value of the operands but those with a ``value``, and may say more than there is. At
+        least one operand has a dependence. By default every element of an output depends on all of all operands.
         """
         wholes = [x.dependence.everywhere(()) for x in operands if x.dependence is not None]
         whole = united(wholes, ())
-        found = tuple([whole.broadcast(aval.shape) if whole and aval.inexact else None for aval in outputs])
+        # Of an array of unknown length the dependence is that of all its elements, as of a scalar.
+        shapes = [() if DYNAMIC in aval.shape else aval.shape for aval in outputs]
+        found = [whole.broadcast(s) if whole and a.inexact else None for s, a in zip(shapes, outputs, strict=True)]
         return found if self.multiple else found[0]
 
     def spell(self, page: Any, *operands: Any) -> str:
