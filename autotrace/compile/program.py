@@ -58,7 +58,7 @@ class Program:
     def prepared(self, runs: int) -> Callable[..., Sequence[Any]]:
         """Return the function to call for ``runs`` runs: compiled at once if there are enough of them."""
         if self._runs + runs > RUNS_BEFORE_COMPILING and len(self.optimized.equations) <= LONGEST:
-            return self.compiled
+            return self.compiled.__call__
         return self
 
     @property

@@ -1,15 +1,29 @@
 """Equations that hold programs, and the functions that make them. They stand above the transforms they use."""
 
+from .checkpoint import (
+    checkpoint,
+    checkpoint_name,
+    checkpoint_policies,
+    checkpointed_scan,
+    print_saved_residuals,
+    saved_residuals,
+)
 from .flow import cond, fori_loop, map, scan, switch, while_loop
 from .jit import disable_jit, explain_cache_misses, jit
 
 __all__ = [
+    "checkpoint",
+    "checkpoint_name",
+    "checkpoint_policies",
+    "checkpointed_scan",
     "cond",
     "disable_jit",
     "explain_cache_misses",
     "fori_loop",
     "jit",
     "map",
+    "print_saved_residuals",
+    "saved_residuals",
     "scan",
     "switch",
     "while_loop",

@@ -85,7 +85,7 @@ class Cond(Primitive):
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
         return self.push(primals, tangents)[1]
 
-    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:  # type: ignore[override]
+    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         marks = tuple([t is not None for t in tangents[1:]])
         primitive, some = self._pushed(marks)
         outs = bind(primitive, *primals, *[t for t in tangents[1:] if t is not None])
@@ -108,7 +108,7 @@ class Cond(Primitive):
         owners = (*self.owners, *[k for k, m in zip(self.owners, some, strict=False) if m])
         return Cond(tuple(map(pushed, self.branches)), owners), some
 
-    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:  # type: ignore[override]
+    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:
         marks = tuple(moving[1:])
         forward, linear, kept, some = self._split(marks)
         outs = bind(forward, *inputs)
@@ -124,7 +124,7 @@ class Cond(Primitive):
         some = self._reached(marks, derivatives=True)
         parts = [split(branch, marks, some, "cond") for branch in self.branches]
         kept = sorted({i for part in parts for i in part.inputs})
-        news = [[v.aval for v in part.forward.outputs[part.count :]] for part in parts]
+        news = [[v.aval for v in part.forward.outputs[part.own :]] for part in parts]
         owners = [*(self.owners or (-1,) * len(self.outputs)), *[k for k, new in enumerate(news) for _ in new]]
         forward = tuple([self._with_slots(part, k, news) for k, part in enumerate(parts)])
         avals = self.branches[0].in_avals
@@ -136,9 +136,9 @@ class Cond(Primitive):
 
         def whole(tracers: list[Any]) -> list[Any]:
             rest = evaluate(part.forward, tracers)
-            own = rest[part.count :]
+            own = rest[part.own :]
             others = [own if k == position else [zeros(a) for a in new] for k, new in enumerate(news)]
-            return [*rest[: part.count], *[x for new in others for x in new]]
+            return [*rest[: part.own], *[x for new in others for x in new]]
 
         return derive(whole, part.forward.in_avals, "cond")
 

@@ -59,7 +59,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 
 
 def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], operands: Any) -> Any:
-    leaves, tree = _leaves(operands, what)
+    leaves, tree = leaves_and_tree(operands, what)
     avals = [_aval(x) for x in leaves]
     bodies = [
         trace_body(lambda tracers, fun=fun: fun(*tree_unflatten(tree, tracers)), avals, f"{what}({function_name(fun)})")  # type: ignore[misc]
@@ -77,21 +77,21 @@ def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], oper
 
 
 def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
-    """Return what becomes of ``init_val`` when it is replaced by ``body_fun`` of it as long as ``cond_fun`` of it holds.
+    """Replace ``init_val`` by ``body_fun`` of it as long as ``cond_fun`` of it holds; return what it becomes.
 
     The value is a tree whose structure, shapes and dtypes stay. Forward and reverse mode both work, to any order;
     reverse mode keeps a row of intermediate values for each run (at most ``AUTOTRACE_LOOP_BYTES`` bytes).
     Under ``vmap`` each row runs as often as it would alone.
 
-    Raises ``TypeError`` where the value changes type, or ``cond_fun`` returns no boolean scalar; ``LoopMemoryError`` for a
-    loop that keeps too much for reverse mode.
+    Raises ``TypeError`` where the value changes type, or ``cond_fun`` returns no boolean scalar; ``LoopMemoryError``
+    for a loop that keeps too much for reverse mode.
 
     >>> while_loop(lambda x: x < 100.0, lambda x: 2.0 * x, 3.0)
     np.float64(192.0)
     """
     check_callable(cond_fun, "while_loop", "while_loop(cond_fun, body_fun, init)")
     check_callable(body_fun, "while_loop", "while_loop(cond_fun, body_fun, init)")
-    leaves, tree = _leaves(init_val, "while_loop")
+    leaves, tree = leaves_and_tree(init_val, "while_loop")
     what = f"while_loop({function_name(body_fun)})"
 
     def traced(avals: Sequence[ShapedArray]) -> Body:
@@ -116,7 +116,8 @@ def fori_loop(
 ) -> Any:
     """Return ``init_val`` replaced by ``body_fun(i, value)`` for each integer from ``lower`` up to ``upper``.
 
-    Plain integers make a :func:`scan`; if one is traced, the loop is a :func:`while_loop`. ``unroll`` is that of ``scan``.
+    Plain integers make a :func:`scan`; if one is traced, the loop is a :func:`while_loop`. ``unroll`` is that of
+    ``scan``.
 
     Raises ``TypeError`` for bounds that are not integer scalars, and as :func:`scan`.
 
@@ -157,8 +158,8 @@ def scan(
 ) -> tuple[Any, Any]:
     """Run ``carry, y = f(carry, x)`` for each row ``x`` of ``xs``; return the last carry and all ``y``, stacked.
 
-    ``xs`` is a tree of arrays whose axis 0 has one ``length``, which must be given if there are none. ``reverse`` starts
-    from the last row. ``unroll`` writes that many runs into one run of the loop's program; ``True`` all of them.
+    ``xs`` is a tree of arrays whose axis 0 has one ``length``, which must be given if there are none. ``reverse``
+    starts from the last row. ``unroll`` writes that many runs into one run of the loop's program; ``True`` all of them.
 
     Raises ``TypeError`` where the carry changes structure, shape or dtype or ``f`` returns no pair, ``ValueError`` for
     lengths that differ.
@@ -168,9 +169,9 @@ def scan(
     (np.float64(6.0), array([0., 2., 9.]))
     """
     check_callable(f, "scan", "scan(f, init, xs)")
-    leaves, tree = _leaves(init, "scan")
-    rows, rows_tree = _leaves(xs, "scan")
-    length = _length(rows, xs, length)
+    leaves, tree = leaves_and_tree(init, "scan")
+    rows, rows_tree = leaves_and_tree(xs, "scan")
+    length = rows_length(rows, xs, length)
     what = f"scan({function_name(f)})"
     if unroll is True or unroll >= length > 0:
         return _written_out(f, init, rows, rows_tree, length, reverse)
@@ -201,16 +202,16 @@ def scan(
 def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> Any:
     """Return ``f`` of each row of ``xs``, stacked: a loop, where ``vmap`` makes one batch of all rows.
 
-    ``xs`` is a tree of arrays of one length. With ``batch_size``, batches of that many rows are run by ``vmap``, one after
-    the other.
+    ``xs`` is a tree of arrays of one length. With ``batch_size``, batches of that many rows are run by ``vmap``, one
+    after the other.
 
     >>> import numpy as np
     >>> map(lambda x: x @ x, np.ones((3, 2)))
     array([2., 2., 2.])
     """
     check_callable(f, "map", "map(f, xs)")
-    rows, tree = _leaves(xs, "map")
-    length = _length(rows, xs, None, "map")
+    rows, tree = leaves_and_tree(xs, "map")
+    length = rows_length(rows, xs, None, "map")
     if batch_size is None:
         return scan(lambda _, x: (None, f(x)), None, xs)[1]
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
@@ -229,7 +230,7 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
 # -- what they share -------------------------------------------------------------------------------
 
 
-def _leaves(tree: Any, what: str) -> tuple[list[Any], PyTreeDef]:
+def leaves_and_tree(tree: Any, what: str) -> tuple[list[Any], PyTreeDef]:
     """Return the leaves of ``tree`` as arrays, Python's numbers as they are, and its structure."""
     raw, treedef = tree_flatten(tree)
     checked = []
@@ -307,8 +308,8 @@ def _check_same(
         if a.shape != b.shape or a.dtype != b.dtype:
             cure = f"Convert it with astype({dtype_name(a.dtype)!r})" if a.shape == b.shape else "Return one shape"
             raise TypeError(
-                f"{what}: the {word} must have one shape and dtype; got {a.strong()} {when[0]} and {b.strong()} {when[1]} "
-                f"at {word}{keystr(path)}{here()}. {cure}."
+                f"{what}: the {word} must have one shape and dtype; got {a.strong()} {when[0]} and {b.strong()} "
+                f"{when[1]} at {word}{keystr(path)}{here()}. {cure}."
             )
 
 
@@ -355,7 +356,7 @@ def _pair(result: Any) -> tuple[Any, Any]:
     return result
 
 
-def _length(rows: Sequence[Any], xs: Any, length: Any, what: str = "scan") -> int:
+def rows_length(rows: Sequence[Any], xs: Any, length: Any, what: str = "scan") -> int:
     """Return the one length of all ``rows``."""
     for i, x in enumerate(rows):
         if type(x) in SCALAR_AVALS or not x.ndim:
@@ -389,7 +390,7 @@ def _written_out(
     carry, ys = tree_unflatten(structure, before), []
     for i in reversed(range(length)) if reverse else range(length):
         new, y = _pair(f(carry, tree_unflatten(tree, [x[i] for x in rows])))
-        leaves, out_tree = _leaves(new, "scan")
+        leaves, out_tree = leaves_and_tree(new, "scan")
         _check_same(
             "scan",
             "carry",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ir import Jaxpr, ShapedArray, Slot
+from ..ir import Atom, Jaxpr, ShapedArray, Slot
 from ..primitives.comparison import select
 from ..primitives.shape import Transpose
 from ..tracing import Tracer, bind
@@ -70,9 +70,10 @@ def fixpoint(
 class Cut(NamedTuple):
     """A loop's program cut into a forward and a linear one.
 
-    ``plan`` tells what the residuals of the linear program are, in order: an input of the loop and its position, a value
-    that the ``prologue`` computes once from the constants ("fixed"), or rows that the forward program gives after its
-    own outputs ("stack"). Those of no rows stand before the tangents of the constants, the others before those of the xs.
+    ``plan`` tells what the residuals of the linear program are, in order: an input of the loop and its position, a
+    value that the ``prologue`` computes once from the constants ("fixed"), or rows that the forward program gives after
+    its own outputs ("stack"). Those of no rows stand before the tangents of the constants, the others before those of
+    the xs.
     """
 
     forward: Jaxpr
@@ -99,7 +100,7 @@ def cut(jaxpr: Jaxpr, consts: int, carry: int, moved: Sequence[bool], some: Sequ
     """
     parts = split(jaxpr, moved, some, what)
     middle = consts + carry
-    new = list(parts.forward.outputs[parts.count :])
+    new = list(parts.forward.outputs[parts.own :])
     prologue, still = invariant(parts.forward, consts, new)
     names = list(parts.linear.in_vars)
     given = list(zip(parts.inputs, names, strict=False))
@@ -109,7 +110,7 @@ def cut(jaxpr: Jaxpr, consts: int, carry: int, moved: Sequence[bool], some: Sequ
     upper = [("stack", 0, v) for i, v in given if consts <= i < middle]
     upper += [("stack", 0, v) for _, s, v in made if not s]
     upper += [("row", i, v) for i, v in given if i >= middle]
-    stacks = [parts.forward.in_vars[i] for i, _ in given if consts <= i < middle]
+    stacks: list[Atom] = [parts.forward.in_vars[i] for i, _ in given if consts <= i < middle]
     stacks += [v for v, s, _ in made if not s]
     ends = [sum(moved[:consts]), sum(moved[:middle])]
     linear = Jaxpr(
@@ -125,7 +126,7 @@ def cut(jaxpr: Jaxpr, consts: int, carry: int, moved: Sequence[bool], some: Sequ
         parts.linear.constants,
     )
     return Cut(
-        parts.forward.replace(outputs=[*parts.forward.outputs[: parts.count], *stacks]),
+        parts.forward.replace(outputs=[*parts.forward.outputs[: parts.own], *stacks]),
         linear,
         prologue,
         [(kind, at) for kind, at, _ in (*lower, *upper)],

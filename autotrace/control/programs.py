@@ -122,8 +122,8 @@ def reached(jaxpr: Jaxpr, marks: Sequence[bool], derivatives: bool = True) -> li
 
 
 def invariant(jaxpr: Jaxpr, count: int, wanted: Sequence[Atom]) -> tuple[Jaxpr, list[bool]]:
-    """Return the program of those ``wanted`` values that depend on the first ``count`` inputs alone, and which they are."""
-    known: set[Atom] = set(jaxpr.in_vars[:count]).union(jaxpr.const_vars)
+    """Return the program of the ``wanted`` values that depend on the first ``count`` inputs alone, and which they are."""
+    known: set[Atom] = {*jaxpr.in_vars[:count], *jaxpr.const_vars}
     equations = []
     for equation in jaxpr.equations:
         if not equation.primitive.effect and all(type(v) is Literal or v in known for v in equation.inputs):
@@ -145,13 +145,13 @@ class Split(NamedTuple):
     forward: Jaxpr
     linear: Jaxpr
     inputs: list[int]
-    count: int
+    own: int
     """How many of the outputs of ``forward`` are those of the program."""
 
     @property
     def new(self) -> int:
         """How many of the outputs of ``forward`` are residuals, the last ones."""
-        return len(self.forward.outputs) - self.count
+        return len(self.forward.outputs) - self.own
 
 
 def split(

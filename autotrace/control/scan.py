@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..compile.program import Program
+from ..compile.simplify import eliminate_dead_code
 from ..ir import DYNAMIC, Jaxpr, Linear, Linearized, Operand, Primitive, Run, ShapedArray
 from ..tracing import bind, evaluate
 from ..transforms.linear import transpose_jaxpr
@@ -31,8 +32,8 @@ __all__ = ["Scan"]
 class Scan(Primitive):
     """``jaxpr`` once for each row of the ``xs``: ``(consts, carry, row) -> (carry, row of ys)``.
 
-    Operands are the ``consts``, the first carry, then the ``xs``; outputs the last carry, then the ``ys``, of ``length``
-    rows. The length may be ``DYNAMIC``: as many rows as the ``xs`` have at run time. With ``masked`` a boolean row
+    Operands are the ``consts``, the first carry, then the ``xs``; outputs the last carry, then the ``ys``, of
+    ``length`` rows. The length may be ``DYNAMIC``: as many rows as the ``xs`` have at run time. With ``masked`` a boolean row
     stands before the ``xs``: where it is false, the carry stays as it is.
     """
 
@@ -103,7 +104,7 @@ class Scan(Primitive):
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
         return self.push(primals, tangents)[1]
 
-    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:  # type: ignore[override]
+    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         mask, rest = self.unmasked(primals)
         _, dots = self.unmasked(tangents)
         moving, some = self._moving(tuple([t is not None for t in dots]))
@@ -154,7 +155,7 @@ class Scan(Primitive):
 
     # -- reverse mode ------------------------------------------------------------------------------
 
-    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:  # type: ignore[override]
+    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:
         mask, rest = self.unmasked(inputs)
         _, marks = self.unmasked(moving)
         moved, some, forward, linear, parts = self._split(tuple(marks))
@@ -185,7 +186,7 @@ class Scan(Primitive):
         mask, rest = self.unmasked(inputs)
         marks = tuple([type(x) is Linear for x in rest])
         if any(self.parts(marks).carry) and not all(self.parts(marks).carry):
-            return self._without_known(marks, mask, rest).transpose(cts, inputs)
+            return self._transpose_beside_known(cts, inputs, marks)
         given = tuple([ct is not None for ct in cts])
         turned = self._transposed(marks, given)
         avals = self.jaxpr.in_avals
@@ -209,6 +210,49 @@ class Scan(Primitive):
         if self.masked:
             found.insert(self.consts + self.carry, None)
         return found
+
+    def _transpose_beside_known(
+        self, cts: Sequence[Any], inputs: Sequence[Any], marks: Sequence[bool]
+    ) -> Sequence[Any]:
+        """Transpose a loop a part of whose carry is known: run that part first, and take its values as rows."""
+        known, rest = self._known_part(tuple(marks))
+        mask, operands = self.unmasked(inputs)
+        linear = self.parts(marks)
+        whole = self.parts(operands)
+        consts = [x for x, m in zip(whole.consts, linear.consts, strict=True) if not m]
+        first = [x for x, m in zip(whole.carry, linear.carry, strict=True) if not m]
+        rows = [x for x, m in zip(whole.xs, linear.xs, strict=True) if not m]
+        stacks = bind(known, *consts, *first, *mask, *rows)[len(first) :]
+        moving = [x for x, m in zip(whole.carry, linear.carry, strict=True) if m]
+        given = [ct for ct, m in zip(cts, linear.carry, strict=False) if m]
+        found = iter(rest.transpose([*given, *cts[self.carry :]], [*whole.consts, *moving, *mask, *stacks, *whole.xs]))
+        pulled = [next(found) for _ in whole.consts]
+        pulled += [next(found) if m else None for m in linear.carry]
+        after = list(found)
+        return [*pulled, *after[: len(mask)], *after[len(mask) + len(stacks) :]]
+
+    @remembered
+    def _known_part(self, marks: tuple[bool, ...]) -> tuple[Scan, Scan]:
+        """Return the loop of the carry that is not linear, which also gives it at each run, and the loop of the rest."""
+        linear, names, outs = self.parts(marks), self.parts(self.jaxpr.in_vars), self.jaxpr.outputs
+        moves = list(linear.carry)
+        still = [v for v, m in zip(names.carry, moves, strict=True) if not m]
+        inputs = [v for v, m in zip(self.jaxpr.in_vars, marks, strict=True) if not m]
+        ends = [v for v, m in zip(outs, moves, strict=False) if not m]
+        program = Jaxpr(inputs, self.jaxpr.equations, [*ends, *still], self.jaxpr.const_vars, self.jaxpr.constants)
+        consts = linear.consts.count(False)
+        known = Scan(eliminate_dead_code(program), self.length, consts, len(still), self.reverse, self.masked)
+        carry = [v for v, m in zip(names.carry, moves, strict=True) if m]
+        kept = [v for v, m in zip(outs, moves, strict=False) if m]
+        other = Jaxpr(
+            [*names.consts, *carry, *still, *names.xs],
+            self.jaxpr.equations,
+            [*kept, *outs[self.carry :]],
+            self.jaxpr.const_vars,
+            self.jaxpr.constants,
+        )
+        rest = Scan(eliminate_dead_code(other), self.length, self.consts, len(carry), self.reverse, self.masked)
+        return known, rest
 
     @remembered
     def _transposed(self, marks: tuple[bool, ...], given: tuple[bool, ...]) -> Scan:

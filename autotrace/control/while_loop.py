@@ -39,8 +39,8 @@ class While(Primitive):
     """``body`` as long as ``condition`` holds: ``(consts, carry) -> (carry, row of ys)``.
 
     Operands are the constants of the condition, those of the body, then the first carry; outputs the last carry, then
-    the ``ys``, as many rows as there were runs. With ``masked`` the first of the ``ys`` tells which runs count, for each
-    row of a batch.
+    the ``ys``, as many rows as there were runs. With ``masked`` the first of the ``ys`` tells which runs count, for
+    each row of a batch.
     """
 
     condition: Jaxpr
@@ -104,7 +104,7 @@ class While(Primitive):
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
         return self.push(primals, tangents)[1]
 
-    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:  # type: ignore[override]
+    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         asked, consts, carry = self.parts(primals)
         _, const_dots, carry_dots = self.parts(tangents)
         moving, some = self._moving(tuple([t is not None for t in (*const_dots, *carry_dots)]))
@@ -144,7 +144,7 @@ class While(Primitive):
 
     # -- reverse mode ------------------------------------------------------------------------------
 
-    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:  # type: ignore[override]
+    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:
         asked, consts, carry = self.parts(inputs)
         marks = tuple(moving[len(asked) :])
         moved, some, forward, linear, parts = self._split(marks)
@@ -177,8 +177,8 @@ class While(Primitive):
 
     def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
         raise MissingRuleError(
-            f"while_loop: a loop that transposition goes through must be a scan, of known length; got a while loop{here()}. "
-            "Use scan or fori_loop, or differentiate the function instead of transposing it."
+            "while_loop: a loop that transposition goes through must be a scan, of known length; got a while loop"
+            f"{here()}. Use scan or fori_loop, or differentiate the function instead of transposing it."
         )
 
     # -- batches -----------------------------------------------------------------------------------
@@ -305,8 +305,8 @@ def _grow(stacks: Sequence[_Stack], runs: int) -> None:
     if needed > limit:
         raise LoopMemoryError(
             f"while_loop: reverse mode may keep {limit} bytes of a loop's values; got {runs} runs that keep "
-            f"{needed // 2}, and the loop goes on{here()}. End it sooner, wrap its body in checkpoint, use forward mode, "
-            "or set AUTOTRACE_LOOP_BYTES."
+            f"{needed // 2}, and the loop goes on{here()}. End it sooner, wrap its body in checkpoint, use forward "
+            "mode, or set AUTOTRACE_LOOP_BYTES."
         )
     for stack in stacks:
         old = stack.rows

@@ -1,0 +1,402 @@
+"""checkpoint: keep less for reverse mode, and compute it again on the way back.
+
+The memory of reverse mode is what the forward pass keeps. A checkpointed function keeps its arguments, and of the rest
+only what a policy says; the backward pass runs it again (Griewank and Walther 2008, ch. 12; Chen et al. 2016).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..compile.program import Program
+from ..ir import Atom, Equation, Jaxpr, Linear, Linearized, Primitive, ShapedArray, Slot, place
+from ..primitives.contraction import Einsum
+from ..primitives.families import LinearMap
+from ..tracing import Tracer, bind, leaf_value
+from ..transforms.arguments import function_name, leaves_of, owned, trace_leaves
+from ..transforms.linear import transpose_jaxpr
+from ..transforms.wrapper import check_callable, transformed
+from ..tree import keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_map, tree_unflatten
+from .flow import leaves_and_tree, rows_length, scan
+from .loops import batched_avals, tangents_of
+from .programs import (
+    batched_program,
+    close,
+    derive,
+    filled,
+    has_effect,
+    pushed_program,
+    reached,
+    remembered,
+    repeated,
+    split,
+    tangent_of,
+    trace_body,
+)
+
+__all__ = [
+    "Checkpoint",
+    "checkpoint",
+    "checkpoint_name",
+    "checkpoint_policies",
+    "checkpointed_scan",
+    "print_saved_residuals",
+    "saved_residuals",
+]
+
+Policy = Callable[..., bool]
+
+
+class Checkpoint(Primitive):
+    """``jaxpr`` applied to the operands; reverse mode keeps them and what the ``policy`` says, and runs it again.
+
+    The compiler does not write the program out in its place: it would find the second run to be the first one.
+    """
+
+    jaxpr: Jaxpr
+    label: str
+    policy: Policy | None = None
+    multiple: ClassVar[bool] = True
+
+    @cached_property
+    def effect(self) -> bool:  # type: ignore[override]
+        """Whether the program has equations that must be kept."""
+        return has_effect(self.jaxpr)
+
+    @cached_property
+    def kernel(self) -> Program:
+        """The program, compiled once it has run often enough."""
+        return Program(self.jaxpr)
+
+    def impl(self, *inputs: Any) -> Sequence[Any]:
+        return self.kernel(*inputs)
+
+    def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
+        if [(a.shape, a.dtype) for a in avals] != [(a.shape, a.dtype) for a in self.jaxpr.in_avals]:
+            raise TypeError(f"checkpoint: operands must be {self.jaxpr.in_avals}; got {avals}.")
+        return self.jaxpr.out_avals
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
+        return self.push(primals, tangents)[1]
+
+    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        primitive, some = self._pushed(tuple([t is not None for t in tangents]))
+        outs = bind(primitive, *primals, *[t for t in tangents if t is not None])
+        count = len(self.jaxpr.outputs)
+        dots = iter(outs[count:])
+        return outs[:count], [next(dots) if m else None for m in some]
+
+    @remembered
+    def _pushed(self, marks: tuple[bool, ...]) -> tuple[Checkpoint, list[bool]]:
+        avals, some = self.jaxpr.in_avals, reached(self.jaxpr, marks)
+
+        def both(tracers: list[Any]) -> list[Any]:
+            outs, dots = pushed_program(self.jaxpr, marks, some, tracers[: len(avals)], tracers[len(avals) :])
+            return [*outs, *dots]
+
+        return self._of(derive(both, [*avals, *tangents_of(avals, marks)], self.label)), some
+
+    def _of(self, jaxpr: Jaxpr) -> Checkpoint:
+        return Checkpoint(jaxpr, self.label, self.policy)
+
+    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:
+        forward, linear, kept, some = self._split(tuple(moving))
+        outs = bind(forward, *inputs)
+        count = len(self.jaxpr.outputs)
+        slots = [Slot(i, tangent_of(a)) for i, (a, m) in enumerate(zip(self.jaxpr.in_avals, moving, strict=True)) if m]
+        operands = [*[inputs[i] for i in kept], *outs[count:], *slots]
+        return Linearized(outs[:count], linear, operands, some)
+
+    @remembered
+    def _split(self, marks: tuple[bool, ...]) -> tuple[Checkpoint, Checkpoint, list[int], list[bool]]:
+        some = reached(self.jaxpr, marks)
+        parts = split(self.jaxpr, marks, some, self.label, self._saves)
+        return self._of(parts.forward), self._of(parts.linear), parts.inputs, some
+
+    def _saves(self, equation: Equation) -> bool:
+        if self.policy is None:
+            return False
+        return bool(self.policy(equation.primitive, *[v.aval for v in equation.inputs], **equation.params))
+
+    def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
+        marks = tuple([type(x) is Linear for x in inputs])
+        fixed = [x for x, m in zip(inputs, marks, strict=True) if not m]
+        turned = self._transposed(marks, tuple([ct is not None for ct in cts]))
+        found = iter(bind(turned, *fixed, *[ct for ct in cts if ct is not None]))
+        return [next(found) if m else None for m in marks]
+
+    @remembered
+    def _transposed(self, marks: tuple[bool, ...], given: tuple[bool, ...]) -> Checkpoint:
+        avals = self.jaxpr.in_avals
+        fixed = [a for a, m in zip(avals, marks, strict=True) if not m]
+        wanted = [a for a, m in zip(avals, marks, strict=True) if m]
+        cts = [v.aval for v, some in zip(self.jaxpr.outputs, given, strict=True) if some]
+
+        def back(tracers: list[Any]) -> list[Any]:
+            rest = iter(tracers[len(fixed) :])
+            found = transpose_jaxpr(
+                self.jaxpr, [next(rest) if some else None for some in given], marks, tracers[: len(fixed)]
+            )
+            return filled(found, wanted, [True] * len(wanted))
+
+        return self._of(derive(back, [*fixed, *cts], self.label))
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        marks = tuple(batched)
+        some = reached(self.jaxpr, marks, derivatives=False)
+        outs = bind(self._batched(size, marks, tuple(some)), *inputs)
+        return [x if m else repeated(x, size) for x, m in zip(outs, some, strict=True)]
+
+    @remembered
+    def _batched(self, size: int, marks: tuple[bool, ...], some: tuple[bool, ...]) -> Checkpoint:
+        avals = batched_avals(self.jaxpr.in_avals, size, marks)
+        return self._of(
+            derive(lambda tracers: batched_program(self.jaxpr, size, tracers, marks, some), avals, self.label)
+        )
+
+
+class Name(LinearMap):
+    """The identity; its result has a name, by which a policy may save it."""
+
+    label: str
+
+    def impl(self, x: Any) -> Any:
+        return x
+
+    def abstract(self, x: ShapedArray) -> ShapedArray:
+        return x.strong()
+
+    def transpose(self, ct: Any, inputs: Sequence[Any]) -> tuple[Any]:
+        return (ct,)
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Any:
+        return bind(self, *inputs)
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 0
+
+
+def checkpoint_name(x: Any, name: str) -> Any:
+    """Return the tree ``x``; a policy may save its leaves by ``name``.
+
+    >>> checkpoint_name(2.0, "product")
+    2.0
+    """
+    return tree_map(lambda leaf: bind(Name(name), leaf), x)
+
+
+class checkpoint_policies:  # noqa: N801  a namespace, as in JAX
+    """What a checkpointed function keeps: functions ``policy(primitive, *avals, **params) -> bool``."""
+
+    @staticmethod
+    def everything_saveable(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
+        """Keep all, as without checkpoint."""
+        return True
+
+    @staticmethod
+    def nothing_saveable(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
+        """Keep the arguments alone."""
+        return False
+
+    @staticmethod
+    def dots_saveable(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
+        """Keep the results of matrix products, which are dear to compute again."""
+        return isinstance(primitive, Einsum)
+
+    @staticmethod
+    def save_only_these_names(*names: str) -> Policy:
+        """Keep what :func:`checkpoint_name` has given one of ``names``."""
+
+        def policy(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
+            return isinstance(primitive, Name) and primitive.label in names
+
+        return policy
+
+    @staticmethod
+    def save_any_names_but_these(*names: str) -> Policy:
+        """Keep what has a name, but for those of ``names``."""
+
+        def policy(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
+            return isinstance(primitive, Name) and primitive.label not in names
+
+        return policy
+
+    @staticmethod
+    def save_anything_except_these_names(*names: str) -> Policy:
+        """Keep all but what has one of ``names``."""
+
+        def policy(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
+            return not (isinstance(primitive, Name) and primitive.label in names)
+
+        return policy
+
+    @staticmethod
+    def save_from_both_policies(one: Policy, other: Policy) -> Policy:
+        """Keep what either policy keeps."""
+
+        def policy(primitive: Primitive, *avals: ShapedArray, **params: Any) -> bool:
+            return one(primitive, *avals, **params) or other(primitive, *avals, **params)
+
+        return policy
+
+
+def checkpoint(fun: Callable[..., Any] | None = None, *, policy: Policy | None = None) -> Any:
+    """Make the function that computes ``fun`` and, under reverse mode, keeps only its arguments.
+
+    The backward pass computes the rest again. ``policy`` says what is kept all the same: one of
+    :class:`checkpoint_policies`, or a function ``policy(primitive, *avals, **params) -> bool`` of each equation. May be
+    nested. Values do not change.
+
+    >>> import numpy as np
+    >>> from autotrace import grad
+    >>> grad(checkpoint(lambda x: np.sin(np.sin(x)).sum()))(np.zeros(2))
+    array([1., 1.])
+    """
+    return transformed(checkpoint, fun, _checkpoint, policy=policy)
+
+
+def _checkpoint(fun: Any, args: Any, kwargs: Any, policy: Policy | None) -> Any:
+    what = f"checkpoint({function_name(fun)})"
+    leaves, tree, rebuild = _traced_leaves((args, kwargs), what)
+
+    def flat(tracers: list[Any]) -> Any:
+        given, keywords = tree_unflatten(tree, rebuild(tracers))
+        return fun(*given, **keywords)
+
+    body = trace_body(flat, [ShapedArray(x.shape, x.dtype) for x in leaves], what, leaves)
+    operands = [*body.consts, *leaves]
+    outs = bind(Checkpoint(body.jaxpr, function_name(fun), policy), *operands)
+    return tree_unflatten(body.out_tree, owned(outs, operands))
+
+
+def _traced_leaves(tree: Any, what: str) -> tuple[list[Any], Any, Callable[[Sequence[Any]], list[Any]]]:
+    """Return the leaves to trace, the structure, and how to put others in their place; the rest is passed as it is."""
+    raw, treedef = tree_flatten(tree)
+    traced = [type(x) is Tracer or isinstance(x, np.ndarray | np.inexact | float | complex) for x in raw]
+    leaves = [leaf_value(x, "", what) for x, t in zip(raw, traced, strict=True) if t]
+
+    def rebuild(tracers: Sequence[Any]) -> list[Any]:
+        given = iter(tracers)
+        return [next(given) if t else x for x, t in zip(raw, traced, strict=True)]
+
+    return leaves, treedef, rebuild
+
+
+def checkpointed_scan(
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    *,
+    levels: int | None = 2,
+) -> tuple[Any, Any]:
+    """Do what :func:`~autotrace.scan` does, and keep far less for reverse mode.
+
+    The loop is cut into a loop of loops, each of which is checkpointed, ``levels`` deep. For n runs, reverse mode keeps
+    about ``levels * n ** (1 / levels)`` carries in place of n, and computes each run at most ``levels`` times more.
+    ``None`` means as many levels as make the memory least, about log2(n).
+
+    Raises ``ValueError`` for ``levels`` that are not a positive integer, and what ``scan`` raises.
+
+    >>> import numpy as np
+    >>> from autotrace import grad
+    >>> grad(lambda x: checkpointed_scan(lambda c, _: (np.sin(c), None), x, length=100)[0])(1.0)
+    np.float64(0.00507...)
+    """
+    if levels is not None and (isinstance(levels, bool) or not isinstance(levels, int) or levels < 1):
+        raise ValueError(f"checkpointed_scan: levels must be a positive integer or None; got {levels!r}. Give 2.")
+    rows, tree = leaves_and_tree(xs, "checkpointed_scan")
+    length = rows_length(rows, xs, length, "checkpointed_scan")
+    depth = max(1, math.ceil(math.log2(max(length, 2)))) if levels is None else levels
+    return _nested_scan(f, init, rows, tree, length, reverse, depth)
+
+
+def _nested_scan(
+    f: Callable[[Any, Any], Any], init: Any, rows: Sequence[Any], tree: Any, length: int, reverse: bool, levels: int
+) -> tuple[Any, Any]:
+    """Scan in pieces of equal length, each a nested scan of one level less; what is left over is a piece of its own."""
+    pieces = max(2, round(length ** (1 / levels))) if levels > 1 else length
+    if levels == 1 or length <= 2:
+        return scan(checkpoint(f), init, tree_unflatten(tree, rows), length=length, reverse=reverse)
+    size = length // pieces
+    whole = size * pieces
+    main = slice(length - whole, None) if reverse else slice(None, whole)
+    left = slice(None, length - whole) if reverse else slice(whole, None)
+
+    @checkpoint
+    def piece(carry: Any, part: Any) -> tuple[Any, Any]:
+        return _nested_scan(f, carry, tree_leaves(part), tree, size, reverse, levels - 1)
+
+    chunks = [np.reshape(x[main], (pieces, size, *x.shape[1:])) for x in rows]
+    carry, ys = scan(piece, init, tree_unflatten(tree, chunks), length=pieces, reverse=reverse)
+    ys = tree_map(lambda y: np.reshape(y, (whole, *y.shape[2:])), ys)
+    if whole == length:
+        return carry, ys
+    carry, rest = _nested_scan(f, carry, [x[left] for x in rows], tree, length - whole, reverse, levels - 1)
+    first, second = (rest, ys) if reverse else (ys, rest)
+    return carry, tree_map(lambda a, b: np.concatenate([a, b]), first, second)
+
+
+class Residual(NamedTuple):
+    """A value that reverse mode keeps: its type, where it comes from, and the line."""
+
+    aval: ShapedArray
+    origin: str
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes; of rows whose number only the run tells, those of one."""
+        return self.aval.size * self.aval.dtype.itemsize
+
+    def __str__(self) -> str:
+        return f"{self.aval!s:<14} {self.nbytes:>12,} bytes  {self.origin}"
+
+
+def saved_residuals(fun: Callable[..., Any], *args: Any) -> list[Residual]:
+    """Return what reverse mode through ``fun(*args)`` keeps between the forward and the backward pass.
+
+    >>> import numpy as np
+    >>> [r.origin.split(" at ")[0] for r in saved_residuals(lambda x: np.sin(x) * x, 1.0)]
+    ['argument[0]', 'cos', 'sin']
+    """
+    check_callable(fun, "saved_residuals", "saved_residuals(f, x)")
+    leaves = leaves_of(args, "saved_residuals")
+    run = trace_leaves(lambda values: fun(*values), leaves, f"saved_residuals({function_name(fun)})")
+    jaxpr, constants = close(run.jaxpr)
+    count = len(constants)
+    marks = [False] * count + [True] * (len(jaxpr.in_vars) - count)
+    parts = split(jaxpr, marks, reached(jaxpr, marks), "saved_residuals")
+    paths = [path for path, _ in tree_flatten_with_path(args)[0]]
+    moving = [keystr(path) for path, m in zip(paths, leaves.moving, strict=True) if m]
+    made: dict[Atom, Equation] = {v: e for e in parts.forward.equations for v in e.outputs}
+    found = []
+    for i in parts.inputs:
+        origin = "a constant" if i < count else f"argument{moving[i - count]}"
+        found.append(Residual(parts.forward.in_vars[i].aval, origin))
+    for v in parts.forward.outputs[parts.own :]:
+        where = place(made[v].source)
+        name = made[v].primitive.name
+        label = getattr(made[v].primitive, "label", None)
+        shown = f"{name} {label!r}" if label else name
+        found.append(Residual(v.aval, f"{shown} at {where}" if where else shown))
+    return found
+
+
+def print_saved_residuals(fun: Callable[..., Any], *args: Any) -> None:
+    """Print what reverse mode through ``fun(*args)`` keeps, a line for each value: type, bytes, origin and line.
+
+    >>> print_saved_residuals(lambda x: x * x, 2.0)
+    f64[]                     8 bytes  argument[0]
+                              8 bytes  in all
+    """
+    residuals = saved_residuals(fun, *args)
+    for residual in residuals:
+        print(residual)
+    total = sum(residual.nbytes for residual in residuals)
+    print(f"{'':<14} {total:>12,} bytes  in all")
