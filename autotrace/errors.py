@@ -10,6 +10,8 @@ __all__ = [
     "AutotraceError",
     "ConcretizationTypeError",
     "GuardError",
+    "JaxprFileError",
+    "JaxprSyntaxError",
     "JaxprTypeError",
     "LoopMemoryError",
     "MissingRuleError",
@@ -53,6 +55,17 @@ class UnexpectedTracerError(AutotraceError, RuntimeError):
 
 class GuardError(AutotraceError, RuntimeError):
     """A program was run on values that take another path through Python's control flow."""
+
+
+class JaxprFileError(AutotraceError, ValueError):
+    """A file is no saved program, or a damaged one: see :func:`autotrace.load_jaxpr`."""
+
+
+class JaxprSyntaxError(AutotraceError, ValueError):
+    """A text is no program; ``line`` and ``column`` count from 1: see :func:`autotrace.parse_jaxpr`."""
+
+    line: int
+    column: int
 
 
 class JaxprTypeError(AutotraceError, TypeError):

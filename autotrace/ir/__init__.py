@@ -20,6 +20,7 @@ from .equation import Atom, Equation, Literal, Var, used_vars
 from .evaluate import add_note, annotate, eval_jaxpr, has_note, last_uses
 from .jaxpr import Jaxpr
 from .names import argument_name, variable_names
+from .parse import parse_jaxpr
 from .primitive import REGISTRY, Linear, Linearized, Primitive, Run, Slot
 from .print import print_jaxpr
 from .python import Page, PythonText, Spelled, to_python
@@ -92,6 +93,7 @@ __all__ = [
     "last_uses",
     "map_programs",
     "phase_of",
+    "parse_jaxpr",
     "place",
     "print_jaxpr",
     "program_cost",

@@ -30,7 +30,7 @@ from .source import place
 if TYPE_CHECKING:
     from .jaxpr import Jaxpr
 
-__all__ = ["WIDTH", "WRITTEN_OUT", "number_text", "print_jaxpr", "programs_in", "referenced", "wants_color"]
+__all__ = ["WIDTH", "WRITTEN_OUT", "number_text", "print_jaxpr", "referenced", "wants_color"]
 
 WIDTH = 100
 WRITTEN_OUT = 16
@@ -125,12 +125,9 @@ def referenced(jaxpr: Jaxpr, limit: int = WRITTEN_OUT) -> list[Any]:
     >>> autotrace.parse_jaxpr(text, constants=referenced(jaxpr)) == jaxpr
     True
     """
-    return [value for program in programs_in(jaxpr) for value in program.constants if not _is_written(value, limit)]
-
-
-def programs_in(jaxpr: Jaxpr) -> list[Jaxpr]:
-    """Return every program inside ``jaxpr`` once, and ``jaxpr``, each after those that it holds, as the text does."""
-    return _walk(jaxpr)[0]
+    printer = _Printer(jaxpr, _Options(False, True, "letters", False, None, limit))
+    printer.text()
+    return printer.references
 
 
 def _walk(jaxpr: Jaxpr) -> tuple[list[Jaxpr], dict[int, int], dict[int, str]]:
@@ -222,6 +219,7 @@ class _Printer:
     """The document of a program and of those that it shares with itself."""
 
     def __init__(self, jaxpr: Jaxpr, options: _Options) -> None:
+        self.references: list[Any] = []
         self._jaxpr = jaxpr
         self._options = options
         order, uses, labels = _walk(jaxpr)
@@ -268,7 +266,10 @@ class _Printer:
 
     def _constant(self, var: Var, value: Any, names: dict[Var, str]) -> Doc:
         binder = self._binder(var, names)
-        if not _is_written(value, self._options.constants) or not value.size or value.dtype == float0:
+        if not _is_written(value, self._options.constants):
+            self.references.append(value)
+            return binder
+        if not value.size or value.dtype == float0:
             return binder  # an array without content needs none
         array = np.asarray(value)
         if array.size > 1 and is_repeated(array):
