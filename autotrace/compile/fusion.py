@@ -64,8 +64,8 @@ class Fused(Primitive):
     def impl(self, *inputs: Any) -> Sequence[Any]:
         return self.kernel(*inputs)
 
-    def spell(self, page: Any, *operands: Any) -> str:
-        return f"{page.program(self.jaxpr, self.name)}({', '.join(operands)})"
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        return [page.call(targets, self.jaxpr, operands, self.name)]
 
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         return self.jaxpr.out_avals

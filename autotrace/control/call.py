@@ -39,8 +39,8 @@ class Call(Primitive):
     def impl(self, *inputs: Any) -> Sequence[Any]:
         return self.kernel(*inputs)
 
-    def spell(self, page: Any, *operands: Any) -> str:
-        return f"{page.program(self.jaxpr, self.label)}({', '.join(operands)})"
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        return [page.call(targets, self.jaxpr, operands, self.label)]
 
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         if tuple((a.shape, a.dtype) for a in avals) != tuple((a.shape, a.dtype) for a in self.jaxpr.in_avals):

@@ -64,6 +64,14 @@ class Cond(Primitive):
     def impl(self, index: Any, *operands: Any) -> Sequence[Any]:
         return self.programs[min(max(int(index), 0), len(self.branches) - 1)](*operands)
 
+    def spell_lines(self, page: Any, targets: Sequence[str], index: Any, *operands: Any) -> list[str]:
+        calls = [page.call(targets, branch, operands, "branch") for branch in self.branches]
+        if index.aval.dtype.kind == "b" and len(calls) == 2:
+            return [f"if {index}:", "    " + calls[1], "else:", "    " + calls[0]]
+        heads = [f"{'elif' if k else 'if'} {index} {'==' if k else '<='} {k}:" for k in range(len(calls) - 1)]
+        cases = zip([*heads, "else:" if heads else "if True:"], calls, strict=True)
+        return [line for head, call in cases for line in (head, "    " + call)]
+
     def abstract(self, index: ShapedArray, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         if index.ndim or index.dtype.kind not in "biu":
             raise TypeError(f"cond: the index must be an integer or a truth; got {index}.")

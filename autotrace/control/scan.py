@@ -83,6 +83,25 @@ class Scan(Primitive):
                 rows[i] = y
         return (*carry, *ys)
 
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        mask, rest = self.unmasked(operands)  # for one row only the mask is true
+        consts, first, xs = self.parts(rest)
+        carry, stacks = targets[: self.carry], targets[self.carry :]
+        avals = self.jaxpr.out_avals[self.carry :]
+        length = self.length if self.length >= 0 else f"len({(*mask, *xs)[0]})"
+        index = page.local("i")
+        steps = f"range({length})"
+        given = [*consts, *carry, *[f"{x}[{index}]" for x in xs]]
+        return [
+            *[f"{name} = {x}" for name, x in zip(carry, first, strict=True)],
+            *[
+                f"{name} = np.empty({_row_shape(length, a.shape)}, {page.dtype(a.dtype)})"
+                for name, a in zip(stacks, avals, strict=True)
+            ],
+            f"for {index} in {f'reversed({steps})' if self.reverse else steps}:",
+            "    " + page.call([*carry, *[f"{name}[{index}]" for name in stacks]], self.jaxpr, given, "body"),
+        ]
+
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         mask, rest = self.unmasked(avals)
         consts, carry, xs = self.parts(rest)
@@ -332,3 +351,8 @@ class Scan(Primitive):
         """Run by run, where the length is known and not too great; else what any number of runs may make of it."""
         mask, rest = self.unmasked(operands)
         return sparsity_of_scan(self.jaxpr, self.parts(rest), outputs, self.length, self.reverse, bool(mask))
+
+
+def _row_shape(length: Any, shape: tuple[int, ...]) -> str:
+    """Return the shape of stacked rows as an expression."""
+    return f"({', '.join(map(str, (length, *shape)))}{'' if shape else ','})"

@@ -88,6 +88,24 @@ class While(Primitive):
                 runs += 1
         return (*carry, *[stack.rows[:runs] for stack in stacks])
 
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        asked, consts, first = self.parts(operands)
+        carry, stacks = targets[: self.carry], targets[self.carry :]
+        avals = self.body.out_avals[self.carry :]
+        rows = [page.local("rows") for _ in stacks]
+        new = [page.local("row") for _ in stacks]
+        return [
+            *[f"{name} = {x}" for name, x in zip(carry, first, strict=True)],
+            *[f"{name} = []" for name in rows],
+            f"while {page.program(self.condition, 'condition')}({', '.join([*asked, *carry])}):",
+            "    " + page.call([*carry, *new], self.body, [*consts, *carry], "body"),
+            *[f"    {name}.append({x})" for name, x in zip(rows, new, strict=True)],
+            *[
+                f"{name} = np.array({r}, {page.dtype(a.dtype)}).reshape((len({r}), *{a.shape}))"
+                for name, r, a in zip(stacks, rows, avals, strict=True)
+            ],
+        ]
+
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         asked, consts, carry = self.parts(avals)
         for given, jaxpr in (((*asked, *carry), self.condition), ((*consts, *carry), self.body)):

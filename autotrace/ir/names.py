@@ -114,7 +114,7 @@ def _wanted(jaxpr: Jaxpr, variables: Sequence[Var]) -> dict[Var, str]:
     """Return the user's names of those variables whose names are known."""
     wanted = {var: hint for var in variables if (hint := getattr(var, "hint", None))}
     following: Sequence[Equation | None] = [*jaxpr.equations[1:], None]
-    for equation, after in zip(jaxpr.equations, following, strict=True):
+    for equation, after in zip(jaxpr.equations, following, strict=False):
         # One call of the user's may be several equations: the last one makes the value that is stored.
         if after is not None and after.source == equation.source:
             continue

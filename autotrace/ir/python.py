@@ -111,7 +111,7 @@ class Page:
         return dtype_text(dtype)
 
     def program(self, jaxpr: Any, word: str = "inner") -> str:
-        """Return the name, like ``word``, of an inner function that returns the tuple of outputs of ``jaxpr``."""
+        """Return the name, like ``word``, of an inner function that returns the output of ``jaxpr``, or all of them."""
         known = self._programs.get(id(jaxpr))
         if known is None:
             name = self.fresh(word if word.isidentifier() else "inner")
@@ -119,10 +119,15 @@ class Page:
             scope = _Scope(self, jaxpr)
             body = self._body(scope, jaxpr)
             outputs = [scope.operand(atom) for atom in jaxpr.outputs]
-            returned = f"return ({', '.join(outputs)}{',' if len(outputs) == 1 else ''})"
+            returned = f"return {', '.join(outputs) or '()'}"
             arguments = ", ".join(scope.names[v] for v in jaxpr.in_vars)
             self._inner += [f"def {name}({arguments}):", *_indented([*body, returned]), ""]
         return known[0]
+
+    def call(self, targets: Sequence[str], jaxpr: Any, operands: Sequence[str], word: str = "inner") -> str:
+        """Return the statement that calls an inner program and gives ``targets`` its outputs."""
+        call = f"{self.program(jaxpr, word)}({', '.join(operands)})"
+        return f"{', '.join(targets)} = {call}" if targets else call
 
     def module(self, name: str) -> str:
         """Import the module called ``name`` in the file; return the name to use."""
