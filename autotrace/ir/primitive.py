@@ -186,6 +186,8 @@ class Primitive:
     """The output shares the memory of the first operand, as a reshape does: nothing is moved or allocated."""
     weak_numbers: ClassVar[bool] = False
     """In Python, bare numbers among the operands adapt to the dtype of the others, as with ufuncs."""
+    gives_scalars: ClassVar[bool] = False
+    """At rank 0 its text in Python gives a NumPy scalar, never an array of rank 0."""
     stretches: ClassVar[bool] = False
     """Does what NumPy does by itself where a ufunc meets the output and an array of its shape."""
     dynamic: ClassVar[bool] = False

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Operand, ShapedArray, aval_of
+from ..ir import Operand, ShapedArray, aval_of, united
 from ..tracing import UNKNOWN, Tracer, implements, method, operator, peek
-from .families import Array, Binary, Predicate, Unary, carried, convolved, elementwise
+from .families import Array, Binary, Predicate, Unary, elementwise
 from .promotion import apply_elementwise
+from .series import carried, convolved, difference
 
 __all__ = [
     "absolute",
@@ -91,6 +92,14 @@ class Sub(Binary):
         return -t
 
 
+def _unless_zero(x: Operand, factor: Operand, shape: tuple[int, ...]) -> Any:
+    """Return what ``x`` depends on, where ``factor`` is not known to be zero."""
+    if x.dependence is None or factor.value is None:
+        return x.dependence
+    keep = np.not_equal(factor.value, 0)
+    return x.dependence if keep.all() else x.dependence.broadcast(shape).masked(keep)
+
+
 class Mul(Binary):
     """x * y."""
 
@@ -105,7 +114,14 @@ class Mul(Binary):
         return t * x
 
     def taylor(self, k: int, inputs: Any, output: Any) -> Array:
-        return convolved(python.mul, *inputs, k)
+        x, y = inputs
+        return _square_term(x, k) if x is y else convolved(python.mul, x, y, k)
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        """What is multiplied by a known zero does not count."""
+        x, y = operands
+        shape = outputs[0].shape
+        return united([_unless_zero(x, y, shape), _unless_zero(y, x, shape)], shape)
 
 
 class Div(Binary):
@@ -123,10 +139,9 @@ class Div(Binary):
 
     def taylor(self, k: int, inputs: Any, output: Any) -> Array:
         """Coefficient k of x = y z, solved for z_k."""
-        (x, y) = inputs
+        x, y = inputs
         rest = convolved(python.mul, y, output, k, first=1)
-        rest = x[k] if rest is None else -rest if x[k] is None else x[k] - rest
-        return rest if rest is None else rest / y[0]
+        return difference(*[c if c is None else c / y[0] for c in (x[k], rest)])
 
 
 class FloorDivide(Predicate):
@@ -361,8 +376,8 @@ def _nowhere_zero(x: Array) -> bool:
 def _square_term(x: Any, k: int) -> Array:
     """Coefficient k of x * x: twice each product of two different coefficients, and the square of the middle one."""
     half = (k + 1) // 2
-    total = convolved(python.mul, x[:half], [*x[: k + 1]], k) if half else None
-    total = None if total is None else 2 * total
+    total = convolved(python.mul, x[:half], x[k + 1 - half : k + 1], half - 1)
+    total = total if total is None else 2 * total
     if k % 2 or x[k // 2] is None:
         return total
     middle = x[k // 2] * x[k // 2]

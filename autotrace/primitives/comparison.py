@@ -13,8 +13,9 @@ import numpy as np
 
 from ..ir import Operand, ShapedArray, joined, united
 from ..tracing import Tracer, implements, method
-from .families import Array, Binary, Elementwise, Predicate, carried, elementwise
+from .families import Array, Binary, Elementwise, Predicate, elementwise
 from .promotion import apply_elementwise
+from .series import carried
 
 __all__ = ["select"]
 

@@ -15,6 +15,7 @@ from ..ir import Operand, Primitive, ShapedArray, united
 from ..tracing import Tracer, bind, fresh, here, implements, link, method
 from .families import Array, LinearMap
 from .promotion import broadcast_to, convert
+from .series import carried
 
 __all__ = ["astype", "conj", "imag", "real"]
 
@@ -73,6 +74,8 @@ class Imag(_Part):
 
 class Compose(Primitive, name="complex"):
     """x + iy of real x and y, exact for infinities too."""
+
+    taylor = carried
 
     def impl(self, x: Array, y: Array) -> Array:
         out = np.empty(np.shape(x), np.result_type(x, np.complex64))

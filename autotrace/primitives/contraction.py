@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import operator as operator_
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from string import ascii_letters
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from ..ir import PAIRS, Dependence, Linear, Operand, Primitive, ShapedArray, uni
 from ..tracing import Tracer, as_operand, bind, here, implements, method, operator
 from .families import Array, Deferred
 from .promotion import convert
+from .series import convolved
 
 __all__ = ["contract", "dot", "inner", "matmul", "outer", "tensordot", "vdot"]
 
@@ -141,6 +142,7 @@ class Einsum(Primitive):
     """The sum over the letters that the result lacks of the products of two operands."""
 
     subscripts: str
+    gives_scalars: ClassVar[bool] = True
 
     @cached_property
     def kernel(self) -> Callable[[Array, Array], Array]:
@@ -185,6 +187,9 @@ class Einsum(Primitive):
         if dx is None:
             return bind(self, x, dy)
         return bind(self, dx, y) if dy is None else bind(self, dx, y) + bind(self, x, dy)
+
+    def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
+        return convolved(partial(bind, self), *inputs, k)
 
     def vjp(
         self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]

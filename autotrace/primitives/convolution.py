@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ..ir import PAIRS, Linear, Operand, Primitive, ShapedArray, united
 from ..tracing import bind, here
 from .families import Array
 from .promotion import broadcast_to
+from .series import convolved
 
 __all__ = ["convolve_vectors", "spread_by_kernel"]
 
@@ -49,6 +51,9 @@ class Convolve(Primitive):
         if dx is None:
             return bind(self, x, dy)
         return bind(self, dx, y) if dy is None else bind(self, dx, y) + bind(self, x, dy)
+
+    def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
+        return convolved(partial(bind, self), *inputs, k)
 
     def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         x, y = inputs

@@ -13,6 +13,7 @@ import numpy as np
 from ..ir import Linear, Operand, Primitive, ShapedArray, joined, united
 from ..tracing import UFUNCS, UNKNOWN, bind, here, implements, operator, peek
 from .promotion import apply_elementwise, broadcast_to, quick_function, unbroadcast
+from .series import carried
 
 __all__ = ["Array", "Binary", "Deferred", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise", "rearranged"]
 
@@ -67,6 +68,7 @@ class Elementwise(Primitive, family=True):
     scales: ClassVar[tuple[str, ...]]
     """The names of the methods that scale by the derivative, one for each operand."""
     weak_numbers: ClassVar[bool] = True
+    gives_scalars: ClassVar[bool] = True
     weight: ClassVar[int] = 1
     """Real operations for one element: functions in tens, as libraries take about so many times as long for them as
     for a sum. Of complex numbers a sum is two operations, and whatever is more like a product six."""
@@ -197,6 +199,7 @@ class LinearMap(Primitive, family=True):
     """Linear in its one operand: the value and the transpose give both derivatives."""
 
     required: ClassVar[tuple[str, ...]] = ("impl", "abstract", "transpose", "batch")
+    taylor = carried
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         return bind(self, tangents[0])

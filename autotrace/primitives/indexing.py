@@ -20,6 +20,7 @@ from ..ir import Dependence, Linear, Operand, Primitive, ShapedArray, joined, un
 from ..tracing import Tracer, View, as_operand, bind, check_writable, here, link, mask_value, method, rebind
 from .families import Array, Deferred, LinearMap, rearranged
 from .promotion import broadcast_to, convert, unbroadcast
+from .series import carried
 from .shape import Reshape, Transpose
 
 __all__ = [
@@ -67,6 +68,7 @@ class Slice(LinearMap):
 
     index: tuple[Item, ...]
     view: ClassVar[bool] = True
+    gives_scalars: ClassVar[bool] = True
 
     def impl(self, x: Array) -> Array:
         return x[_to_numpy(self.index)]
@@ -133,6 +135,7 @@ class SliceSet(Primitive):
     """``x`` with ``y`` at ``index``; y has the shape of that part, or rank 0."""
 
     index: tuple[Item, ...]
+    taylor = carried
 
     def impl(self, x: Array, y: Array) -> Array:
         out = x.copy(order="K")
@@ -220,6 +223,7 @@ class EmbedSum(Primitive):
 
     shape: tuple[int, ...]
     indices: tuple[tuple[Item, ...], ...]
+    taylor = carried
 
     def impl(self, *xs: Array) -> Array:
         out = np.zeros_like(xs[0], shape=self.shape)
@@ -294,6 +298,8 @@ def embed(x: Array, shape: tuple[int, ...], index: tuple[Item, ...]) -> Array:
 class Gather(Primitive):
     """``x[i1, ..., ik]`` for integer arrays of one shape; the selected axes become the leading ones."""
 
+    taylor = carried
+
     def impl(self, x: Array, *indices: Array) -> Array:
         return x[indices]
 
@@ -357,6 +363,8 @@ def _with_rows(
 
 class _Scatter(Primitive, family=True):
     """``x`` changed by ``y`` at ``[i1, ..., ik]``."""
+
+    taylor = carried
 
     def abstract(self, x: ShapedArray, y: ShapedArray, *indices: ShapedArray) -> ShapedArray:
         expected = Gather().abstract(x, *indices)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..ir import Atom, Literal, Operand, Primitive, ShapedArray, is_inexact
 from ..tracing import SCALAR_AVALS, Trace, Tracer, as_operand, bind, here, innermost
+from .series import carried
 
 __all__ = [
     "Broadcast",
@@ -32,6 +33,7 @@ class Convert(Primitive):
     """The values of ``x`` in another dtype. Linear between inexact dtypes; to a real dtype it takes the real part."""
 
     dtype: np.dtype[Any]
+    taylor = carried
 
     def impl(self, x: Array) -> Array:
         if self.dtype.kind != "c" and x.dtype.kind == "c":
@@ -75,6 +77,7 @@ class Broadcast(Primitive):
     shape: tuple[int, ...]
     view: ClassVar[bool] = True
     stretches: ClassVar[bool] = True
+    taylor = carried
 
     def impl(self, x: Array) -> Array:
         return np.broadcast_to(x, self.shape)

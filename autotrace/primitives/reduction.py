@@ -16,6 +16,7 @@ from ..ir import Operand, Primitive, ShapedArray
 from ..tracing import as_operand, bind, here, implements, method
 from .families import Array, LinearMap
 from .promotion import broadcast_to, convert
+from .series import carried
 
 __all__ = ["Reduction", "argmax", "argmin", "cumprod", "cumsum", "max", "min", "prod", "sum"]
 
@@ -24,6 +25,7 @@ class Reduction(Primitive, family=True):
     """Drops ``axes`` (ascending, not negative)."""
 
     axes: tuple[int, ...]
+    gives_scalars: ClassVar[bool] = True
 
     reduce: ClassVar[Callable[..., Array]]
 
@@ -74,6 +76,8 @@ class ReduceSum(Reduction, LinearMap):
 
 class _Extremum(Reduction, family=True):
     """The derivative is shared equally among the elements that attain the extremum."""
+
+    taylor = carried
 
     def _shared(self, t: Array, x: Array, y: Array) -> Array:
         """Give each element that attains ``y`` its share of ``t`` (reduced); all of it is NaN where ``y`` is."""

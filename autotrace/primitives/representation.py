@@ -15,6 +15,7 @@ from ..ir import Operand, Primitive, ShapedArray
 from ..tracing import as_operand, bind, implements, method
 from .families import Array, Elementwise, Predicate, Unary, elementwise
 from .promotion import apply_elementwise, convert
+from .series import carried
 
 __all__ = ["bitwise_count", "fabs", "fix", "frexp", "gcd", "lcm", "ldexp", "modf", "round", "spacing"]
 
@@ -24,6 +25,7 @@ class Fabs(Unary):
 
     ufunc = np.fabs
     impl = np.fabs
+    taylor = carried
 
     def derivative(self, x: Array, y: Array) -> Array:
         return np.sign(x)
@@ -35,6 +37,7 @@ class Ldexp(Elementwise):
     ufunc = np.ldexp
     impl = np.ldexp
     linear = (0,)
+    taylor = carried
     scales: ClassVar[tuple[str, ...]] = ("scale_x", "scale_y")
 
     def scale_x(self, t: Array, x: Array, y: Array, z: Array) -> Array:
@@ -48,6 +51,7 @@ class _Parts(Primitive, family=True):
     """Two arrays from one, of which the first moves with the operand and the second is piecewise constant."""
 
     multiple: ClassVar[bool] = True
+    taylor = carried
     ufunc: ClassVar[Any]
 
     def impl(self, x: Array) -> tuple[Array, Array]:

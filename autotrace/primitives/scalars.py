@@ -15,6 +15,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from ..ir import Operand, Primitive, ShapedArray, is_inexact
 from ..tracing import SCALAR_AVALS, Tracer, bind, here, method
 from .promotion import convert
+from .series import carried
 
 __all__ = ["Weaken", "item", "tolist"]
 
@@ -32,6 +33,7 @@ class Weaken(Primitive):
     """``x`` in the dtype of Python's number of its kind, weakly typed. Linear where it is inexact."""
 
     view: ClassVar[bool] = True
+    taylor = carried
 
     def impl(self, x: Array) -> Array:
         return np.asarray(x).astype(_python(x.dtype).dtype)[()]

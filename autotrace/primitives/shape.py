@@ -13,6 +13,7 @@ from ..ir import Linear, Operand, Primitive, ShapedArray
 from ..tracing import ReadOnly, Tracer, as_operand, bind, fresh, here, implements, link, method
 from .families import Array, LinearMap, rearranged
 from .promotion import broadcast_to, convert
+from .series import carried
 
 __all__ = ["concatenate", "expand_dims", "reshape", "squeeze", "stack", "transpose"]
 
@@ -91,6 +92,7 @@ class _Join(Primitive, family=True):
     """Several operands of one dtype become one array; the transpose cuts it up again."""
 
     axis: int
+    taylor = carried
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         filled = [np.zeros(x.shape, output.dtype) if t is None else t for x, t in zip(primals, tangents, strict=True)]

@@ -19,6 +19,7 @@ from ..tracing import Tracer, as_operand, bind, here, implements, method
 from .families import Array
 from .indexing import getitem, scatter_add
 from .promotion import broadcast_to, convert
+from .series import carried
 
 __all__ = [
     "argpartition",
@@ -55,6 +56,7 @@ class _Rearrangement(Primitive, family=True):
     """The elements of ``x`` in another order along ``axis``, an order that depends on them."""
 
     axis: int
+    taylor = carried
 
     def order(self, x: Array, y: Array) -> Array:
         """Return the positions in ``x`` of the elements of the output ``y``."""

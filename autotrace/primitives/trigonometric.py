@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .families import Array, Binary, Unary, elementwise
+from .series import carried
 
 __all__ = [
     "arccos",
@@ -163,6 +164,7 @@ class Deg2rad(Unary):
     ufunc = np.deg2rad
     impl = np.deg2rad
     linear = (0,)
+    taylor = carried
 
     def scale_x(self, t: Array, x: Array, y: Array) -> Array:
         return np.deg2rad(t)
@@ -174,6 +176,7 @@ class Rad2deg(Unary):
     ufunc = np.rad2deg
     impl = np.rad2deg
     linear = (0,)
+    taylor = carried
 
     def scale_x(self, t: Array, x: Array, y: Array) -> Array:
         return np.rad2deg(t)

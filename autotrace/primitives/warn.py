@@ -11,6 +11,7 @@ import numpy as np
 from ..ir import Operand, Primitive, ShapedArray
 from ..tracing import bind
 from .promotion import broadcast_to
+from .series import carried
 
 __all__ = ["Warn", "warn_where"]
 
@@ -23,6 +24,7 @@ class Warn(Primitive):
     message: str
     effect: ClassVar[bool] = True
     view: ClassVar[bool] = True
+    taylor = carried
 
     def impl(self, x: Array, mask: Array) -> Array:
         if np.any(mask):

@@ -14,6 +14,7 @@ import numpy as np
 from ...ir import Linear, Operand, ShapedArray, united
 from ...tracing import bind, here
 from ..promotion import broadcast_to
+from ..series import convolved, difference
 from .stacked import Array, Stacked, adjoint, diagonal_part, real_dtype
 
 __all__ = ["Cofactors", "Det", "Inverse", "Slogdet", "Solve"]
@@ -43,6 +44,12 @@ class Solve(Stacked):
             return bind(self, a, db)
         change = np.matmul(da, output)
         return bind(self, a, -change if db is None else db - change)
+
+    def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
+        """Coefficient k of a x = b, solved for x_k."""
+        a, b = inputs
+        rest = difference(b[k], convolved(np.matmul, a, output, k, first=1))
+        return rest if rest is None else bind(self, a[0], rest)
 
     def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         ct_b = bind(self, inputs[0].mT, ct)

@@ -15,6 +15,7 @@ from ...ir import Operand, Primitive, ShapedArray, united
 from ...tracing import bind, here
 from ..families import Array, Binary
 from ..promotion import apply_elementwise, broadcast_to
+from ..series import convolved, difference
 
 __all__ = ["Array", "Stacked", "adjoint", "diagonal_part", "hermitian", "lower_part", "ratio", "real_dtype"]
 
@@ -83,6 +84,12 @@ class Ratio(Binary):
 
     def scale_y(self, t: Array, x: Array, y: Array, z: Array) -> Array:
         return -t * ratio(z, y)
+
+    def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
+        """Coefficient k of x = y z, solved for z_k."""
+        x, y = inputs
+        rest = difference(x[k], convolved(np.multiply, y, output, k, first=1))
+        return rest if rest is None else ratio(rest, y[0])
 
 
 def ratio(x: Array, y: Array) -> Array:

@@ -69,6 +69,15 @@ class MatrixFunction(Stacked):
             terms.append(bind(self, a, *directions, da))
         return sum(terms[1:], start=terms[0])
 
+    def jet(self, order: int, inputs: Sequence[Any]) -> Sequence[Any]:
+        """The function of a power series is that of a block triangular Toeplitz matrix of its coefficients.
+
+        Such matrices multiply as truncated power series do; coefficients of the result are in the first row of blocks.
+        """
+        n = inputs[0][0].shape[-1]
+        row = bind(self, *[_toeplitz(terms) for terms in inputs])[..., :n, :]
+        return [[row[..., k * n : (k + 1) * n] for k in range(order + 1)]]
+
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
         a, *directions = inputs
         unknown = [i for i, e in enumerate(directions) if type(e) is Linear]
@@ -80,6 +89,14 @@ class MatrixFunction(Stacked):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 30 * 8 ** (len(inputs) - 1) * inputs[0].size * inputs[0].shape[-1]
+
+
+def _toeplitz(terms: Sequence[Any]) -> Array:
+    """The block matrix with the coefficient j - i in row i and column j; None is zero."""
+    zero = np.zeros(terms[0].shape, terms[0].dtype)
+    blocks = [zero if x is None else x for x in terms]
+    rows = [[*[zero] * i, *blocks[: len(blocks) - i]] for i in range(len(blocks))]
+    return np.concatenate([np.concatenate(row, axis=-1) for row in rows], axis=-2)
 
 
 def _blocks(a: Array, directions: Sequence[Array]) -> Array:

@@ -16,6 +16,7 @@ import scipy.linalg
 from ...ir import Linear, ShapedArray
 from ...primitives.linalg.stacked import Stacked, hermitian, lower_part
 from ...primitives.promotion import broadcast_to
+from ...primitives.series import convolved, difference
 from ...tracing import bind, here
 from .arguments import Array, operands, refuse, square, transposed
 
@@ -49,6 +50,13 @@ class TriangularSolve(Stacked):
             return bind(self, a, db)
         change = np.matmul(self._triangle(da), output)
         return bind(self, a, -change if db is None else db - change)
+
+    def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
+        """Coefficient k of a x = b, solved for x_k."""
+        a, b = inputs
+        rest = convolved(lambda da, x: np.matmul(self._triangle(da), x), a, output, k, first=1)
+        rest = difference(b[k], rest)
+        return rest if rest is None else bind(self, a[0], rest)
 
     def _triangle(self, da: Array) -> Array:
         shift = -1 if self.unit else 0
@@ -232,6 +240,13 @@ class Sylvester(Stacked):
         terms = [dq, None if da is None else -np.matmul(da, x), None if db is None else -np.matmul(x, db)]
         given = [term for term in terms if term is not None]
         return bind(self, a, b, sum(given[1:], start=given[0]))
+
+    def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
+        """Coefficient k of a x + x b = q, solved for x_k."""
+        a, b, q = inputs
+        rest = difference(q[k], convolved(np.matmul, a, output, k, first=1))
+        rest = difference(rest, convolved(lambda db, x: np.matmul(x, db), b, output, k, first=1))
+        return rest if rest is None else bind(self, a[0], b[0], rest)
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
         a, b, _ = inputs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import scipy.signal
 from ...ir import Linear, Operand, Primitive, ShapedArray
 from ...primitives.convolution import spread_by_kernel
 from ...primitives.promotion import broadcast_to
+from ...primitives.series import convolved
 from ...tracing import as_operand, bind, here
 
 __all__ = ["convolve", "correlate", "fftconvolve"]
@@ -57,6 +59,9 @@ class Convolution(Primitive):
         terms = [bind(self, dx, y)] if dx is not None else []
         terms += [bind(self, x, dy)] if dy is not None else []
         return sum(terms[1:], start=terms[0])
+
+    def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
+        return convolved(partial(bind, self), *inputs, k)
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
         x, y = inputs
