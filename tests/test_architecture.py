@@ -38,6 +38,13 @@ LAZY_IMPORTS: dict[tuple[str, str], str] = {
         "autotrace.tracing.protocols",
         "a computed name",
     ): "the rules of SciPy's functions need SciPy: loaded when one is met",
+    ("autotrace.ir.jaxpr", ".pictures"): "two milliseconds that most programs, which are never drawn, need not spend",
+    ("autotrace.ir.jaxpr", ".save"): "saving checks that what it wrote loads: it makes programs, and so needs their class",
+    ("autotrace.ir.parse", "a computed name"): "primitives of SciPy's functions: loaded when a text names one",
+    ("autotrace.ir.svg", "shutil"): "slow to import, and wanted only where Graphviz may draw",
+    ("autotrace.tools.profile", ".views"): "HTML and JSON are wanted seldom; json takes a millisecond",
+    ("autotrace.tools.timing", "tracemalloc"): "slow to import, and wanted only where memory is measured",
+    ("autotrace.ir.svg", "subprocess"): "slow to import, and wanted only where Graphviz draws",
 }
 
 # Texts that must make sense on any machine.

@@ -6,7 +6,7 @@ they are added up. Nothing is run and nothing is measured.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from .equation import Atom, Equation, Literal
@@ -253,7 +253,7 @@ class ProgramCost:
             moved, alive = readable_bytes(numbers.bytes), readable_bytes(row.live_bytes)
             line = "" if row.place is None else str(row.place)
             rows.append((what, readable(numbers.flops), share(numbers.flops, self.flops), moved, alive, line))
-        text = aligned(rows)
+        text = aligned(rows, left=(0, 5))
         rest = len(self.by_equation) - len(rows) + 1
         return f"{text}\n{rest} more" if rest else text
 
@@ -343,13 +343,16 @@ def share(part: float, whole: float) -> str:
     return f"{100 * part / whole:.0f}%" if whole else ""
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Return ``rows`` as text in columns: the first to the left, the others to the right."""
+def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
+    """Return ``rows`` as text in columns: those ``left`` to the left, the others to the right."""
     widths = [max([len(row[i]) for row in rows]) for i in range(len(rows[0]))]
     lines = []
-    for first, *others in rows:
-        numbers = [text.rjust(width) for text, width in zip(others, widths[1:], strict=True)]
-        lines.append("  ".join([first.ljust(widths[0]), *numbers]).rstrip())
+    for row in rows:
+        cells = [
+            text.ljust(width) if i in left else text.rjust(width)
+            for i, (text, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 
 
