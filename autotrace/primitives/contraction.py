@@ -117,7 +117,7 @@ def _spelled(subscripts: str, x: str, y: str) -> str:
     stack = "".join(c for c in out if c in a and c in b)
     left, right = ([c for c in t if c not in (*stack, *summed)] for t in (a, b))
     if len(summed) != 1 or len(left) > 1 or len(right) > 1 or (stack and not (left and right)):
-        return f"np.einsum({subscripts!r}, {x}, {y}, optimize=True)"
+        return f"np.einsum({subscripts!r}, {x}, {y}{', optimize=True' if out else ''})"
     if out == stack + "".join(right + left) and left and right:
         (a, left, x), (b, right, y) = (b, right, y), (a, left, x)  # (x y)^T = y^T x^T
     rows, columns = "".join(left) + summed[0], summed[0] + "".join(right)
