@@ -25,6 +25,7 @@ from .primitive import REGISTRY, Linear, Linearized, Primitive, Run, Slot
 from .print import print_jaxpr
 from .python import Page, PythonText, Spelled, to_python
 from .rewrite import eliminate_dead_code, inline, map_programs, programs_in
+from .save import load_jaxpr
 from .source import (
     COTANGENT,
     PRIMAL,
@@ -91,6 +92,7 @@ __all__ = [
     "is_inexact",
     "joined",
     "last_uses",
+    "load_jaxpr",
     "map_programs",
     "phase_of",
     "parse_jaxpr",

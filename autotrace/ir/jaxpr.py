@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -305,6 +306,14 @@ class Jaxpr:
             max_equations=max_equations,
             constants=constants,
         )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the program to a file, text and arrays without pickle: :func:`autotrace.load_jaxpr` reads it.
+
+        Raises :class:`autotrace.errors.UnsupportedError` for constants that are no NumPy arrays and parameters that have
+        no text, ``OSError`` where the file cannot be written.
+        """
+        importlib.import_module(".save", __package__).save_jaxpr(self, path)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Show the program in IPython, in colour on a terminal."""
