@@ -14,12 +14,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from .avals import dtype_name
+from .equality import is_program
 from .equation import Atom, Equation, Literal, Var
 from .names import STYLES, variable_names
 from .primitive import Primitive
+from .print import constant_text, literal_text, parameter_texts
 from .source import COTANGENT, PRIMAL, TANGENT, Place, place
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ __all__ = [
     "graph_of",
     "printable",
     "programs_in",
-    "shown_params",
 ]
 
 INPUT, CONSTANT, OUTPUT = "input", "constant", "output"
@@ -63,6 +61,8 @@ MOST_PARTS = 80
 """A folded program has about this many nodes at most."""
 MOST_NESTED = 6
 """Programs inside programs are opened to this depth."""
+MOST_ELEMENTS = 4
+"""Constants up to this size are written out."""
 WIDEST = 56
 """Longer lines of text are cut; tooltips have them whole."""
 
@@ -147,38 +147,9 @@ def clip(text: str, width: int = WIDEST) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def literal_text(literal: Literal) -> str:
-    """Return the number; the dtypes that the context does not tell are written out."""
-    value = literal.value
-    text = repr(value.item() if isinstance(value, np.generic) else value)
-    return text if literal.aval.dtype in _PLAIN else f"{text}:{dtype_name(literal.aval.dtype)}"
-
-
-_PLAIN = (np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.bool_), np.dtype(np.complex128))
-
-
-def shown_params(primitive: Primitive) -> list[tuple[str, str]]:
-    """Return the parameters that have not their default value, as texts; programs are left out."""
-    return [
-        (key, _param(value))
-        for key, value in primitive.params.items()
-        if not (key in primitive.defaults and primitive.defaults[key] == value) and not list(programs_in(value))
-    ]
-
-
-def _param(value: Any) -> str:
-    if isinstance(value, np.dtype):
-        return dtype_name(value)
-    if isinstance(value, np.generic):
-        return repr(value.item())
-    if isinstance(value, tuple):
-        return f"({', '.join(map(_param, value))}{',' if len(value) == 1 else ''})"
-    return getattr(value, "__name__", "function") if callable(value) else repr(value)
-
-
 def programs_in(value: Any) -> Iterator[Jaxpr]:
     """Yield the programs that a parameter is or holds."""
-    if hasattr(value, "in_vars"):
+    if is_program(value):
         yield value
     elif isinstance(value, tuple | list):
         for item in value:
@@ -361,8 +332,8 @@ class _Builder:
         """
         self.drawn.add(id(jaxpr))
         scope = _Scope(variable_names(jaxpr, self.names), box, depth)
-        for var in jaxpr.const_vars:
-            text = scope.binder(var)
+        for var, value in zip(jaxpr.const_vars, jaxpr.constants, strict=False):
+            text = scope.binder(var) + constant_text(value, MOST_ELEMENTS)
             scope.origins[var] = _Origin(self.node(CONSTANT, [text], f"constant {text}", PRIMAL, box), False, text)
         for number, var in enumerate(jaxpr.in_vars):
             text = scope.binder(var)
@@ -473,7 +444,9 @@ class _Scope:
         return f"{binders} = {equation.primitive.name}{operands}" if binders else equation.primitive.name + operands
 
     def params(self, equation: Equation) -> str:
-        return " ".join(f"{key}={text}" for key, text in shown_params(equation.primitive))
+        """Write the parameters out, but for programs, which are drawn."""
+        drawn = {key for key, _ in held_programs(equation.primitive)}
+        return " ".join(f"{key}={text}" for key, text in parameter_texts(equation.primitive) if key not in drawn)
 
     def tooltip(self, equation: Equation) -> str:
         params, origin = self.params(equation), where(equation)

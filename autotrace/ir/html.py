@@ -18,14 +18,13 @@ from .equation import Atom, Equation, Var
 from .graph import (
     PHASES,
     held_programs,
-    literal_text,
     phase_of,
     printable,
-    shown_params,
     where,
 )
 from .markup import DARK, LIGHT, MONOSPACE, escape
 from .names import variable_names
+from .print import WRITTEN_OUT, constant_text, literal_text, parameter_texts
 from .source import COTANGENT, PRIMAL, place
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class _View:
         self.seen.add(id(jaxpr))
         scope = _Scope(jaxpr, variable_names(jaxpr, self.names), self.scopes)
         self.scopes += 1
-        constants, inputs = scope.binders(jaxpr.const_vars), scope.binders(jaxpr.in_vars)
+        constants, inputs = scope.constants(jaxpr), scope.binders(jaxpr.in_vars)
         yield _row(f"{indent}{{ {_word('lambda')} {constants}{' ' if constants else ''}; {inputs}. {_word('let')}")
         for equation in self.kept(jaxpr.equations):
             if isinstance(equation, int):
@@ -162,6 +161,13 @@ class _Scope:
             f'{self.name(var, True)}<span class="at-aval">:{escape(str(var.aval))}</span>' for var in variables
         )
 
+    def constants(self, jaxpr: Jaxpr) -> str:
+        texts = [constant_text(value, WRITTEN_OUT) for value in jaxpr.constants]
+        return " ".join(
+            f'{self.binders([var])}<span class="at-number">{escape(text)}</span>'
+            for var, text in zip(jaxpr.const_vars, texts, strict=False)
+        )
+
     def atom(self, atom: Atom) -> str:
         if isinstance(atom, Var):
             return self.name(atom, False)
@@ -169,8 +175,7 @@ class _Scope:
 
     def equation(self, equation: Equation) -> str:
         binders = self.binders(equation.outputs)
-        params = [f"{key}={text}" for key, text in shown_params(equation.primitive)]
-        params += [f"{key}={{ … }}" for key, _ in held_programs(equation.primitive)]
+        params = [f"{key}={text}" for key, text in parameter_texts(equation.primitive)]
         listed = f'<span class="at-params">[{escape(printable(" ".join(params)))}]</span>' if params else ""
         operands = "".join(f" {self.atom(atom)}" for atom in equation.inputs)
         name = f'<span class="at-name">{escape(equation.primitive.name)}</span>'

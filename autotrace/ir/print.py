@@ -30,7 +30,17 @@ from .source import place
 if TYPE_CHECKING:
     from .jaxpr import Jaxpr
 
-__all__ = ["WIDTH", "WRITTEN_OUT", "number_text", "print_jaxpr", "referenced", "wants_color"]
+__all__ = [
+    "WIDTH",
+    "WRITTEN_OUT",
+    "constant_text",
+    "literal_text",
+    "number_text",
+    "parameter_texts",
+    "print_jaxpr",
+    "referenced",
+    "wants_color",
+]
 
 WIDTH = 100
 WRITTEN_OUT = 16
@@ -345,3 +355,34 @@ def _is_default(primitive: Primitive, key: str, value: Any) -> bool:
         return False
     default = primitive.defaults[key]
     return type(default) is type(value) and repr(default) == repr(value)
+
+
+# -- parts of the text, for pictures and pages -----------------------------------------------------
+
+
+def literal_text(literal: Literal) -> str:
+    """Return the text of an operand that is a number."""
+    return render(_literal(literal.value), None)
+
+
+def constant_text(value: Any, limit: int) -> str:
+    """Return ``=`` and the elements of a constant of at most ``limit`` of them, or of equal ones; else nothing."""
+    if not _is_written(value, limit) or not value.size or value.dtype == float0:
+        return ""
+    array = np.asarray(value)
+    repeated = array.size > 1 and is_repeated(array)
+    return "=" + render(_elements(np.asarray(array[(0,) * array.ndim]) if repeated else array), None)
+
+
+def parameter_texts(primitive: Primitive) -> list[tuple[str, str]]:
+    """Return name and text of the parameters that the text of an equation shows; a program is ``{ ... }``."""
+    params = primitive.params.items()
+    return [(key, _one_line(value)) for key, value in params if not _is_default(primitive, key, value)]
+
+
+def _one_line(value: Any) -> str:
+    if is_program(value):
+        return "{ ... }"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_one_line, value))}{',' if len(value) == 1 else ''})"
+    return _flat_text(value)

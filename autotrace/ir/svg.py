@@ -121,6 +121,12 @@ class _Level:
     def add(self, name: str) -> None:
         self.figures.setdefault(name, len(self.figures))
 
+    def port(self, name: str, border: list[str]) -> None:
+        """Add a port on ``border``, unless it is there."""
+        if name not in self.figures:
+            self.add(name)
+            border.append(name)
+
     def line(self, start: str, end: str, out: str, into: str, edge: Edge, arrow: bool) -> None:
         """Draw a part of ``edge``; ``out`` and ``into`` are its ports where ``start`` or ``end`` is a box."""
         kind, labels, _ = self.lines.get((start, end, out, into), (edge.kind, [], arrow))
@@ -152,35 +158,42 @@ def _levels(graph: Graph) -> dict[str | None, _Level]:
     for box in graph.boxes:
         levels[box.parent].add(box.name)
 
-    def around(box: str | None) -> list[str]:
-        found = []
-        while box is not None:
-            found.append(box)
-            box = parents[box]
-        return found
-
     for edge in graph.edges:
-        leaving, entering = around(homes[edge.start]), around(homes[edge.end])
+        leaving, entering = _around(homes[edge.start], parents), _around(homes[edge.end], parents)
         while leaving and entering and leaving[-1] == entering[-1]:
             leaving.pop()
             entering.pop()
-        here, out, into = edge.start, "", f"into:{edge.start}" if entering else ""
-        for box in leaving:
-            level, port = levels[box], f"out:{edge.start}"
-            if port not in level.figures:
-                level.add(port)
-                level.last.append(port)
-            level.line(here, port, out, "", edge, False)
-            here, out = box, port
-        common = levels[parents[leaving[-1]] if leaving else parents[entering[-1]] if entering else homes[edge.start]]
-        common.line(here, entering[-1] if entering else edge.end, out, into, edge, not entering)
-        for number, box in enumerate(reversed(entering), 1):
-            level, target = levels[box], entering[-number - 1] if number < len(entering) else edge.end
-            if into not in level.figures:
-                level.add(into)
-                level.first.append(into)
-            level.line(into, target, "", into if number < len(entering) else "", edge, number == len(entering))
+        crossed = leaving or entering
+        _cut(edge, leaving, entering, levels, parents[crossed[-1]] if crossed else homes[edge.start])
     return levels
+
+
+def _around(box: str | None, parents: dict[str, str | None]) -> list[str]:
+    """Return ``box`` and the boxes that it stands in, outwards."""
+    found = []
+    while box is not None:
+        found.append(box)
+        box = parents[box]
+    return found
+
+
+def _cut(
+    edge: Edge, leaving: list[str], entering: list[str], levels: dict[str | None, _Level], common: str | None
+) -> None:
+    """Draw ``edge`` out of the boxes ``leaving``, across ``common`` and into the boxes ``entering`` (innermost first).
+
+    A node has one port on each border that its values cross: lines to several readers part behind it.
+    """
+    here, out, into = edge.start, "", f"into:{edge.start}" if entering else ""
+    for box in leaving:
+        port = f"out:{edge.start}"
+        levels[box].port(port, levels[box].last)
+        levels[box].line(here, port, out, "", edge, False)
+        here, out = box, port
+    levels[common].line(here, entering[-1] if entering else edge.end, out, into, edge, not entering)
+    for box, target in zip(entering[::-1], [*entering[-2::-1], edge.end], strict=True):
+        levels[box].port(into, levels[box].first)
+        levels[box].line(into, target, "", "" if target == edge.end else into, edge, target == edge.end)
 
 
 def _content(
@@ -358,16 +371,20 @@ def _legend(words: list[tuple[str, str]]) -> _Piece:
 
 def _dark() -> str:
     """Return rules that recolour the drawing where the reader prefers dark pages."""
-    rules = [f".autotrace-graph .ground{{fill:{DARK['page'][0]}}}"]
+    ground, line = DARK["box"]
+    rules = [
+        f".autotrace-graph .ground{{fill:{DARK['page'][0]}}}",
+        f".autotrace-graph .box rect{{fill:{ground};stroke:{line}}}",
+    ]
     for key, (ground, line) in DARK.items():
         if key in ("page", "faint"):
             rules.append(f".autotrace-graph .{key}{{fill:{line}}}")
         elif key in ("edge", "residual"):
             rules.append(f".autotrace-graph .line.{key}{{stroke:{line}}}.autotrace-graph .{key} .head{{fill:{line}}}")
-        if key not in ("page", "faint", "edge"):
+        if key not in ("page", "faint", "edge", "box"):
             shapes = f".autotrace-graph .node.{key} rect,.autotrace-graph .node.{key} polygon"
             rules.append(f"{shapes}{{fill:{ground};stroke:{line}}}")
-            rules.append(f".autotrace-graph .box.{key} rect{{fill:{DARK['box'][0]};stroke:{line}}}")
+            rules.append(f".autotrace-graph .box.{key} rect{{stroke:{line}}}")
     marked = DARK["residual"][1]
     rules.append(f".autotrace-graph .marked rect,.autotrace-graph .marked polygon{{stroke:{marked} !important}}")
     rules.append(f".autotrace-graph .title{{fill:{DARK['faint'][1]};stroke:{DARK['box'][0]}}}")
