@@ -47,9 +47,11 @@ def _takes_apart(equation: Equation) -> bool:
     """Whether the equation moves numbers about, so that its derivative is known beforehand and mostly zero."""
     kind = equation.primitive
     small = all(v.aval.size <= LARGEST for v in (*equation.inputs, *equation.outputs))
-    return small and isinstance(kind, LinearMap | Concatenate | Stack) and kind.flops(
-        [v.aval for v in equation.inputs], [v.aval for v in equation.outputs]
-    ) == 0
+    return (
+        small
+        and isinstance(kind, LinearMap | Concatenate | Stack)
+        and kind.flops([v.aval for v in equation.inputs], [v.aval for v in equation.outputs]) == 0
+    )
 
 
 def eliminated(
@@ -169,7 +171,7 @@ def _without_outputs(
         stack.pop()
         total: dict[Vertex, Any] = {}
         for source, weight in edges.items():
-            for start, first in (finals[source].items() if source in inner else [(source, 1.0)]):
+            for start, first in finals[source].items() if source in inner else [(source, 1.0)]:
                 total[start] = _sum(total.get(start), _product(first, weight))
         finals[vertex] = total
     return finals

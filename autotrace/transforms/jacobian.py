@@ -1,4 +1,4 @@
-"""Jacobians and Hessians: a derivative applied to a basis, all directions in one batch."""
+"""jacfwd and jacrev: a derivative applied to a basis, all directions in one batch."""
 
 from __future__ import annotations
 
@@ -14,13 +14,11 @@ from ..tracing import trace
 from ..tree import tree_unflatten
 from .arguments import Leaves, Run, Selection, function_name, leaves_of, owned, select, trace_leaves
 from .batching import batch_jaxpr
-from .gradient import grad
 from .linear import linearize_jaxpr
 from .reverse import pull_back, run_forward
-from .tangent import push
 from .wrapper import transformed
 
-__all__ = ["hessian", "hvp", "jacfwd", "jacrev"]
+__all__ = ["jacfwd", "jacrev", "start"]
 
 
 def jacfwd(
@@ -76,7 +74,7 @@ def jacrev(
     )
 
 
-def _start(
+def start(
     name: str,
     fun: Any,
     args: Any,
@@ -87,6 +85,7 @@ def _start(
     holomorphic: bool,
     allow_int: bool,
 ) -> tuple[Selection, Leaves, Run]:
+    """Trace a call of the transform of that ``name`` and check arguments and outputs."""
     chosen = select(fun, args, kwargs, argnums, argnames, name)
     leaves = leaves_of(chosen.values, name, chosen.labels)
     kinds = [aval.dtype.kind for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
@@ -123,9 +122,9 @@ def _jacfwd(
     has_aux: bool,
     holomorphic: bool,
     argnames: Any,
-    name: str = "jacfwd",
 ) -> Any:
-    chosen, leaves, run = _start(name, fun, args, kwargs, argnums, argnames, has_aux, holomorphic, False)
+    name = "jacfwd"
+    chosen, leaves, run = start(name, fun, args, kwargs, argnums, argnames, has_aux, holomorphic, False)
     primals = leaves.primals
     outs, linear, nonzero = linearize_jaxpr(run.jaxpr, primals, [True] * len(primals), run.values, name)
     avals = [v.aval for v in linear.in_vars]
@@ -158,10 +157,23 @@ def _jacrev(
     allow_int: bool,
     argnames: Any,
 ) -> Any:
-    chosen, leaves, run = _start("jacrev", fun, args, kwargs, argnums, argnames, has_aux, holomorphic, allow_int)
+    chosen, leaves, run = start("jacrev", fun, args, kwargs, argnums, argnames, has_aux, holomorphic, allow_int)
     primals = leaves.primals
     recorded = run_forward(run.jaxpr, primals, [True] * len(primals), run.values)
     out_avals = list(run.jaxpr.out_avals[: run.outputs])
+    if sum(aval.size for aval in out_avals) == 1:  # a gradient: no batch of one
+        one = [np.ones(aval.shape, aval.dtype)[()] if aval.size else np.zeros(aval.shape) for aval in out_avals]
+        cts = pull_back(recorded, [*one, *[None] * (len(run.jaxpr.outputs) - len(one))])
+        avals = [aval for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
+        filled = [np.zeros(a.shape, a.dtype) if ct is None else ct for ct, a in zip(cts, avals, strict=True)]
+        blocks = [
+            [
+                ct.reshape((*o.shape, *a.shape)) if o.size else np.zeros((*o.shape, *a.shape), a.dtype)
+                for ct, a in zip(filled, avals, strict=True)
+            ]
+            for o in out_avals
+        ]
+        return _assemble(chosen, leaves, run, blocks, recorded.outputs, has_aux)
     backward, reached = _backward_program(recorded, out_avals, len(run.jaxpr.outputs))
     rows, basis = _basis(out_avals)
     found, batched = batch_jaxpr(backward, rows, basis, [True] * len(basis))
@@ -233,57 +245,3 @@ def _assemble(
         rows.append(filled[0] if chosen.single else filled)
     result = tree_unflatten(run.out_tree, rows)
     return (result, run.aux(owned(outs[run.outputs :], run.jaxpr.constants))) if has_aux else result
-
-
-def hessian(
-    fun: Callable[..., Any] | None = None,
-    argnums: int | tuple[int, ...] | None = None,
-    has_aux: bool = False,
-    holomorphic: bool = False,
-    *,
-    argnames: str | tuple[str, ...] | None = None,
-) -> Any:
-    """Make the function that evaluates the Hessian of ``fun``: forward over reverse mode.
-
-    Blocks are as those of :func:`jacfwd` of :func:`jacrev`.
-
-    >>> import numpy as np
-    >>> hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]))
-    array([[4., 2.],
-           [2., 0.]])
-    """
-    return transformed(
-        hessian, fun, _hessian, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames
-    )
-
-
-def _hessian(fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, holomorphic: bool, argnames: Any) -> Any:
-    inner = jacrev(fun, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames)
-    return _jacfwd(inner, args, kwargs, argnums, has_aux, holomorphic, argnames, name="hessian")
-
-
-def hvp(fun: Callable[..., Any] | None = None, argnums: int | tuple[int, ...] = 0) -> Any:
-    """Make the function that multiplies the Hessian of ``fun`` by a vector, without forming it.
-
-    ``hvp(f)(x, v)`` takes the arguments of ``f``, then ``v`` of the tree and shapes of the argument
-    ``argnums`` (of a tuple of them if ``argnums`` is one); it costs a small multiple of ``f``: forward over
-    reverse mode (Pearlmutter 1994).
-
-    >>> import numpy as np
-    >>> hvp(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 2.0]), np.array([1.0, 0.0]))
-    array([4., 2.])
-    """
-    return transformed(hvp, fun, _hvp, argnums=argnums)
-
-
-def _hvp(fun: Any, args: Any, kwargs: Any, argnums: Any) -> Any:
-    if len(args) < 2:
-        raise TypeError(
-            f"hvp: the arguments must be followed by the vector; got {len(args)} of them. Write hvp(f)(x, v)."
-        )
-    *primals, v = args
-    chosen = select(fun, tuple(primals), kwargs, argnums, None, "hvp")
-    chosen.call.__name__ = function_name(fun)
-    if chosen.single:
-        return push("hvp", grad(chosen.call), chosen.values, (v,))[1]
-    return push("hvp", grad(chosen.call, argnums=tuple(range(len(chosen.values)))), chosen.values, v)[1]

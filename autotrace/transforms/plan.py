@@ -12,7 +12,18 @@ from ..compile.reuse import structure, template
 from ..ir import Cost, Equation, Jaxpr, ShapedArray, equation_cost
 from .waist import Bracket
 
-__all__ = ["Candidate", "Plan", "Price", "Recipe", "fingerprint", "generalized", "seconds_of"]
+__all__ = [
+    "Candidate",
+    "Plan",
+    "Price",
+    "Recipe",
+    "equation_seconds",
+    "fingerprint",
+    "generalized",
+    "measured_seconds",
+    "seconds_of",
+    "sizes_of",
+]
 
 # Measured once on one core of a server of 2023 (AVX2), NumPy 2.4 with OpenBLAS. What they are matters less than their
 # ratios: they weigh calls against memory against arithmetic.
@@ -194,7 +205,7 @@ class Plan:
         return "\n".join(lines)
 
 
-def measure(call: Callable[[], Any], least: float = 0.02) -> float:
+def measured_seconds(call: Callable[[], Any], least: float = 0.02) -> float:
     """Return the seconds of the fastest of at least three calls, once warm."""
     call()
     best, spent, rounds = float("inf"), 0.0, 0

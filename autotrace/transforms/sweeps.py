@@ -35,7 +35,7 @@ class Sweeps:
         """Carry tangents of the variables of ``start``, one batch each, to those of ``end``."""
         segment = segment_of(self._equations, start, end)
         primals = [self._values[v] for v in segment.jaxpr.in_vars]
-        moving = [i < segment.count for i in range(len(primals))]
+        moving = [i < segment.moving for i in range(len(primals))]
         _, linear, nonzero = linearize_jaxpr(segment.jaxpr, primals, moving, dict(self._values), self._what)
         size = tangents[0].shape[0]
         found, batched = batch_jaxpr(simplify(linear), size, tangents, [True] * len(tangents))
@@ -49,12 +49,12 @@ class Sweeps:
         """Carry cotangents of the variables of ``end``, one batch each, back to those of ``start``."""
         segment = segment_of(self._equations, start, end)
         primals = [self._values[v] for v in segment.jaxpr.in_vars]
-        moving = [i < segment.count for i in range(len(primals))]
+        moving = [i < segment.moving for i in range(len(primals))]
         recorded = run_forward(segment.jaxpr, primals, moving, dict(self._values))
         reached: list[bool] = []
 
         def back(cts: list[Any]) -> list[Any]:
-            found = pull_back(recorded, cts)[: segment.count]
+            found = pull_back(recorded, cts)[: segment.moving]
             reached.extend(ct is not None for ct in found)
             return [ct for ct in found if ct is not None]
 

@@ -31,10 +31,10 @@ class Cut(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """The equations between two cuts as a program; its first ``count`` inputs are the cut, the others are fixed."""
+    """The equations between two cuts as a program; its first ``moving`` inputs are the cut, the others are fixed."""
 
     jaxpr: Jaxpr
-    count: int
+    moving: int
 
 
 def flowing(jaxpr: Jaxpr, count: int, outputs: int) -> list[Equation]:
@@ -139,8 +139,10 @@ class Bracket(NamedTuple):
             return f"{self.how} {self.start}-{self.end}"
         if self.how == "multiply":
             return f"({self.after}) @ ({self.before})"
-        return f"forward {self.split}-{self.end} of ({self.before})" if self.how == "forward" else (
-            f"reverse {self.start}-{self.split} of ({self.after})"
+        return (
+            f"forward {self.split}-{self.end} of ({self.before})"
+            if self.how == "forward"
+            else (f"reverse {self.start}-{self.split} of ({self.after})")
         )
 
 
