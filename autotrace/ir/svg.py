@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from .dot import dot_text
@@ -191,7 +192,8 @@ def _cut(
         levels[box].line(here, port, out, "", edge, False)
         here, out = box, port
     levels[common].line(here, entering[-1] if entering else edge.end, out, into, edge, not entering)
-    for box, target in zip(entering[::-1], [*entering[-2::-1], edge.end], strict=True):
+    inwards = [*entering[::-1], edge.end]
+    for box, target in pairwise(inwards):
         levels[box].port(into, levels[box].first)
         levels[box].line(into, target, "", "" if target == edge.end else into, edge, target == edge.end)
 
