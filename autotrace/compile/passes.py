@@ -31,7 +31,7 @@ class Pass(NamedTuple):
 
 
 PASSES = (
-    Pass("inline", inline, exact=True),
+    Pass("inline", partial(inline, settled=True), exact=True),
     Pass("simplify", partial(simplify, reassociate=False), exact=True),
     Pass("fuse", fuse, exact=False),
 )

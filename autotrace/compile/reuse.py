@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import ConcretizationTypeError
 from ..ir import Atom, Equation, Jaxpr, Literal, Var
 from ..tracing import Tracer
 from .codegen import Compiled, generate
@@ -23,6 +24,9 @@ _LONGEST = 20_000
 _KEPT = 256
 _WRITTEN_OUT = frozenset({-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0, 4.0})
 """Numbers that stay in the structure, since simplification makes use of them."""
+
+_NEVER = 1 << 62
+"""Calls before a program is derived that cannot be."""
 
 
 def structure(jaxpr: Jaxpr) -> tuple[tuple[Any, ...], list[Any]]:
@@ -120,7 +124,11 @@ class DerivedPrograms:
         if entry.program is None:
             if entry.calls <= _CALLS_BEFORE_COMPILING:
                 return None
-            derived, entry.info = self._derive(template(jaxpr), len(jaxpr.in_vars))
+            try:
+                derived, entry.info = self._derive(template(jaxpr), len(jaxpr.in_vars))
+            except ConcretizationTypeError:  # a rule of the user's asks for values: it runs anew every time
+                entry.calls = -_NEVER
+                return None
             entry.program = generate(derived)
         return entry.program(*inputs, *operands), entry.info
 

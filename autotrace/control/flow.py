@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Jaxpr, ShapedArray, Var, dtype_name, here
+from ..ir import Jaxpr, ShapedArray, Var, here
 from ..tracing import SCALAR_AVALS, Tracer, as_operand, bind, leaf_value
 from ..transforms.arguments import function_name, owned
 from ..transforms.batching import vmap
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_map, tree_unflatten
 from .cond import Cond
+from .matching import check_same
 from .programs import Body, trace_body
 from .scan import Scan
 from .while_loop import While
@@ -284,40 +285,15 @@ def _settled(
         if [v.dtype for v in values] != [_aval(x).dtype for x in leaves]:
             body = traced([_aval(v) for v in values])
             out_tree, avals = carried(body)
-    _check_same(what, "carry", tree, [_aval(v) for v in values], out_tree, avals, ("at first", "after one run"))
+    check_same(what, "carry", tree, [_aval(v) for v in values], out_tree, avals, ("at first", "after one run"))
     return values, body
-
-
-def _check_same(
-    what: str,
-    word: str,
-    tree: PyTreeDef,
-    avals: Sequence[ShapedArray],
-    other_tree: PyTreeDef,
-    other_avals: Sequence[ShapedArray],
-    when: tuple[str, str],
-) -> None:
-    """Raise ``TypeError`` unless two trees have one structure, and their leaves one type."""
-    if tree != other_tree:
-        raise TypeError(
-            f"{what}: the {word} must have one structure; got {tree} {when[0]} and {other_tree} {when[1]}{here()}. "
-            "Return the same structure."
-        )
-    paths = [path for path, _ in tree_flatten_with_path(tree_unflatten(tree, [0] * len(avals)))[0]]
-    for path, a, b in zip(paths, avals, other_avals, strict=True):
-        if a.shape != b.shape or a.dtype != b.dtype:
-            cure = f"Convert it with astype({dtype_name(a.dtype)!r})" if a.shape == b.shape else "Return one shape"
-            raise TypeError(
-                f"{what}: the {word} must have one shape and dtype; got {a.strong()} {when[0]} and {b.strong()} "
-                f"{when[1]} at {word}{keystr(path)}{here()}. {cure}."
-            )
 
 
 def _check_branches(what: str, functions: Sequence[Callable[..., Any]], bodies: Sequence[Body]) -> None:
     first = bodies[0]
     for fun, body in zip(functions[1:], bodies[1:], strict=True):
         when = (f"from {function_name(functions[0])}", f"from {function_name(fun)}")
-        _check_same(what, "output", first.out_tree, first.jaxpr.out_avals, body.out_tree, body.jaxpr.out_avals, when)
+        check_same(what, "output", first.out_tree, first.jaxpr.out_avals, body.out_tree, body.jaxpr.out_avals, when)
 
 
 def _truth(x: Any, what: str) -> Any:
@@ -391,7 +367,7 @@ def _written_out(
     for i in reversed(range(length)) if reverse else range(length):
         new, y = _pair(f(carry, tree_unflatten(tree, [x[i] for x in rows])))
         leaves, out_tree = leaves_and_tree(new, "scan")
-        _check_same(
+        check_same(
             "scan",
             "carry",
             structure,

@@ -196,7 +196,8 @@ class Primitive:
     push: ClassVar[Callable[..., tuple[Sequence[Any], Sequence[Any]]] | None] = None
     required: ClassVar[tuple[str, ...]] = ("impl", "abstract", "jvp", "batch")
 
-    _may_hold_programs: ClassVar[bool] = False
+    holds_programs: ClassVar[bool] = False
+    """Some field may be a program, or what holds programs."""
     _interned: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Primitive]] = weakref.WeakValueDictionary()
 
     def __init_subclass__(cls, family: bool = False, name: str | None = None) -> None:
@@ -204,7 +205,7 @@ class Primitive:
         inherited = [field for base in cls.__mro__[1:] for field in vars(base).get("fields", ())]
         cls.fields = tuple(dict.fromkeys((*inherited, *own)))
         kinds = " ".join(str(vars(cls)["__annotations__"][key]) for key in own).replace("dtype[Any]", "dtype")
-        cls._may_hold_programs |= not _PLAIN_FIELDS.issuperset(re.findall(r"\w+", kinds))
+        cls.holds_programs |= not _PLAIN_FIELDS.issuperset(re.findall(r"\w+", kinds))
         cls.defaults = cls.defaults | {key: vars(cls)[key] for key in own if key in vars(cls)}
         if family:
             return
@@ -226,7 +227,7 @@ class Primitive:
     def __new__(cls, *values: Any, **named: Any) -> Self:
         if named or len(values) != len(cls.fields):
             values = cls._complete(values, named)
-        told = tuple(map(_told_apart, values)) if cls._may_hold_programs else values
+        told = tuple(map(_told_apart, values)) if cls.holds_programs else values
         # 1, 1.0 and True are equal, as are 0.0 and -0.0, but as parameters they are not the same.
         key = (cls, told, tuple([repr(v) if type(v) is float else type(v) for v in values]))
         found = Primitive._interned.get(key)
@@ -274,6 +275,10 @@ class Primitive:
     def called(self) -> Any:
         """Return the program that an equation of this primitive stands for, if it may be written in its place."""
         return None
+
+    def settled(self) -> Any:
+        """Return what may be written in its place where nothing will be differentiated or batched any more."""
+        return self.called()
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         """Estimate the floating-point operations of one evaluation: one for each output element."""

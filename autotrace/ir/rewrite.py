@@ -131,29 +131,42 @@ def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
 # -- calls written out
 
 
-def inline(jaxpr: Jaxpr) -> Jaxpr:
-    """Return ``jaxpr`` with every equation that stands for a program replaced by that program."""
-    if not any(equation.primitive.called() is not None for equation in jaxpr.equations):
+def inline(jaxpr: Jaxpr, settled: bool = False) -> Jaxpr:
+    """Return ``jaxpr`` with every equation that stands for a program replaced by that program.
+
+    A program that is ``settled`` will not be differentiated or batched: there, functions with rules of their own are
+    written out too.
+    """
+    if not any(_program_of(equation.primitive, settled) is not None for equation in jaxpr.equations):
         return jaxpr
     written: list[Equation] = []
     constants: dict[Var, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     names: dict[Atom, Atom] = {}
-    _write(jaxpr, names, written, constants, fresh=False)
+    _write(jaxpr, names, written, constants, fresh=False, settled=settled)
     outputs = [names.get(v, v) for v in jaxpr.outputs]
     return jaxpr.replace(
         equations=written, outputs=outputs, const_vars=tuple(constants), constants=tuple(constants.values())
     )
 
 
+def _program_of(primitive: Any, settled: bool) -> Any:
+    return primitive.settled() if settled else primitive.called()
+
+
 def _write(
-    jaxpr: Jaxpr, names: dict[Atom, Atom], written: list[Equation], constants: dict[Var, Any], fresh: bool
+    jaxpr: Jaxpr,
+    names: dict[Atom, Atom],
+    written: list[Equation],
+    constants: dict[Var, Any],
+    fresh: bool,
+    settled: bool,
 ) -> None:
     """Write the equations of ``jaxpr``; ``names`` says what its variables are called in the whole."""
     for primitive, inputs, outputs, source in jaxpr.equations:
         read = tuple([v if type(v) is Literal else names.get(v, v) for v in inputs])
-        called = primitive.called()
+        called = _program_of(primitive, settled)
         if called is not None:
-            names.update(zip(outputs, _call(called, read, written, constants), strict=True))
+            names.update(zip(outputs, _call(called, read, written, constants, settled), strict=True))
             continue
         if fresh:
             made = tuple([Var(v.aval) for v in outputs])
@@ -162,12 +175,14 @@ def _write(
         written.append(Equation(primitive, read, outputs, source))
 
 
-def _call(called: Jaxpr, read: Sequence[Atom], written: list[Equation], constants: dict[Var, Any]) -> list[Atom]:
+def _call(
+    called: Jaxpr, read: Sequence[Atom], written: list[Equation], constants: dict[Var, Any], settled: bool
+) -> list[Atom]:
     """Write a called program for operands ``read`` and return the atoms of its outputs. Every copy has new names."""
     names: dict[Atom, Atom] = dict(zip(called.in_vars, read, strict=True))
     for var, value in zip(called.const_vars, called.constants, strict=True):
         copy = Var(var.aval)
         constants[copy] = value
         names[var] = copy
-    _write(called, names, written, constants, fresh=True)
+    _write(called, names, written, constants, fresh=True, settled=settled)
     return [v if type(v) is Literal else names[v] for v in called.outputs]

@@ -299,6 +299,8 @@ def _same_bits(a: Any, b: Any) -> bool:
 def infer(key: tuple[Any, ...]) -> Any:
     """Evaluate the abstract rule of ``key = (primitive, *avals)`` and remember the answer."""
     avals = key[0].abstract(*key[1:])
+    if key[0].holds_programs:  # it would be kept alive, with all that its programs and rules close over
+        return avals
     if len(_abstract) >= _ABSTRACT_LIMIT:
         _abstract.clear()
     _abstract[key] = avals
