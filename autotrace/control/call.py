@@ -12,6 +12,7 @@ from ..primitives.promotion import broadcast_to
 from ..transforms.batching import batch_jaxpr
 from ..transforms.forward import push_forward
 from ..transforms.linear import transpose_jaxpr
+from ..transforms.taylor import push_series
 
 __all__ = ["Call"]
 
@@ -49,6 +50,9 @@ class Call(Primitive):
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
         return push_forward(self.jaxpr, primals, tangents)[1]
+
+    def jet(self, order: int, inputs: Sequence[Any]) -> Sequence[Any]:
+        return push_series(self.jaxpr, inputs, order)
 
     def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
         linear = [type(x) is Linear for x in inputs]

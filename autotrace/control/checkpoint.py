@@ -6,6 +6,7 @@ only what a policy says; the backward pass runs it again (Griewank and Walther 2
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -38,6 +39,7 @@ from .programs import (
     tangent_of,
     trace_body,
 )
+from .series import Marks, gathered_series, higher, higher_avals, marks_of, pushed_series
 
 __all__ = [
     "Checkpoint",
@@ -100,6 +102,25 @@ class Checkpoint(Primitive):
             return [*outs, *dots]
 
         return self._of(derive(both, [*avals, *tangents_of(avals, marks)], self.label)), some
+
+    def jet(self, order: int, inputs: Sequence[Any]) -> Sequence[Any]:
+        marks = marks_of(inputs)
+        primitive, some = self._expanded(order, marks)
+        outs = bind(primitive, *[x[0] for x in inputs], *higher(inputs, self.jaxpr.in_avals, marks))
+        count = len(some)
+        return gathered_series(outs[:count], iter(outs[count:]), tuple([(m,) * order for m in some]))
+
+    @remembered
+    def _expanded(self, order: int, marks: Marks) -> tuple[Checkpoint, list[bool]]:
+        """Return the program of power series: from coefficients of order 0, then the marked others, to the same."""
+        avals, some = self.jaxpr.in_avals, reached(self.jaxpr, [any(m) for m in marks])
+
+        def whole(tracers: list[Any]) -> list[Any]:
+            series = gathered_series(tracers[: len(avals)], iter(tracers[len(avals) :]), marks)
+            outs, rest = pushed_series(self.jaxpr, series, some, order)
+            return [*outs, *itertools.chain(*rest)]
+
+        return self._of(derive(whole, [*avals, *higher_avals(avals, marks)], self.label)), some
 
     def _of(self, jaxpr: Jaxpr) -> Checkpoint:
         return Checkpoint(jaxpr, self.label, self.policy)

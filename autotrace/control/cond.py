@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
@@ -27,6 +28,7 @@ from .programs import (
     tangent_of,
     zeros,
 )
+from .series import Marks, gathered_series, higher, higher_avals, marks_of, pushed_series
 from .sparsity import sparsity_of_branches
 from .while_loop import own_rows
 
@@ -115,6 +117,32 @@ class Cond(Primitive):
 
         owners = (*self.owners, *[k for k, m in zip(self.owners, some, strict=False) if m])
         return Cond(tuple(map(pushed, self.branches)), owners), some
+
+    def jet(self, order: int, inputs: Sequence[Any]) -> Sequence[Any]:
+        index, *rest = inputs
+        marks = marks_of(rest)
+        primitive, some = self._expanded(order, marks)
+        avals = self.branches[0].in_avals
+        outs = bind(primitive, index[0], *[x[0] for x in rest], *higher(rest, avals, marks))
+        count = len(some)
+        return gathered_series(outs[:count], iter(outs[count:]), tuple([(m,) * order for m in some]))
+
+    @remembered
+    def _expanded(self, order: int, marks: Marks) -> tuple[Cond, list[bool]]:
+        """Return the branches of power series: from coefficients of order 0, then the marked others, to the same."""
+        some = self._reached([any(m) for m in marks], derivatives=True)
+        avals = self.branches[0].in_avals
+
+        def expanded(branch: Jaxpr) -> Jaxpr:
+            def whole(tracers: list[Any]) -> list[Any]:
+                series = gathered_series(tracers[: len(avals)], iter(tracers[len(avals) :]), marks)
+                outs, rest = pushed_series(branch, series, some, order)
+                return [*outs, *itertools.chain(*rest)]
+
+            return derive(whole, [*avals, *higher_avals(avals, marks)], "cond")
+
+        owners = (*self.owners, *[k for k, m in zip(self.owners, some, strict=False) if m for _ in range(order)])
+        return Cond(tuple(map(expanded, self.branches)), owners), some
 
     def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:
         marks = tuple(moving[1:])

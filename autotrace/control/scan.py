@@ -24,6 +24,7 @@ from .programs import (
     repeated,
     zeros,
 )
+from .series import Marks, gathered_series, higher, higher_avals, marks_of, pushed_series, ravelled, unravelled
 from .sparsity import sparsity_of_scan
 
 __all__ = ["Scan"]
@@ -168,6 +169,34 @@ class Scan(Primitive):
             outs, found = pushed_program(self.jaxpr, moving, some, primals, dots)
             count = sum(some[: self.carry])
             return [*outs[: self.carry], *found[:count], *outs[self.carry :], *found[count:]]
+
+        jaxpr = derive(step, [a for group in groups for a in group], "scan")
+        return Scan(jaxpr, self.length, len(groups[0]), len(groups[1]), self.reverse, self.masked)
+
+    def jet(self, order: int, inputs: Sequence[Any]) -> Sequence[Any]:
+        mask, rest = self.unmasked(inputs)
+        marks = marks_of(rest)
+        moving, some = self._moving(tuple([any(m) for m in marks]))
+        at, middle = self.consts, self.consts + self.carry
+        marks = (*marks[:at], *[(m,) * order for m in moving[at:middle]], *marks[middle:])
+        groups = zip(self.parts(rest), self.parts(self.jaxpr.in_avals), self.parts(marks), strict=True)
+        consts, carry, xs = [[*[x[0] for x in part], *higher(part, a, m)] for part, a, m in groups]
+        outs = bind(self._expanded(order, marks, some), *consts, *carry, *[x[0] for x in mask], *xs)
+        return unravelled(outs, self.carry, some, order)
+
+    @remembered
+    def _expanded(self, order: int, marks: Marks, some: tuple[bool, ...]) -> Scan:
+        """Return the loop of power series: beside each value its marked higher coefficients."""
+        avals = self.parts(self.jaxpr.in_avals)
+        parts = self.parts(marks)
+        groups = [[*a, *higher_avals(a, m)] for a, m in zip(avals, parts, strict=True)]
+
+        def step(tracers: list[Any]) -> list[Any]:
+            rest = iter(tracers)
+            series = [
+                x for a, m in zip(avals, parts, strict=True) for x in gathered_series([next(rest) for _ in a], rest, m)
+            ]
+            return ravelled(self.carry, *pushed_series(self.jaxpr, series, some, order))
 
         jaxpr = derive(step, [a for group in groups for a in group], "scan")
         return Scan(jaxpr, self.length, len(groups[0]), len(groups[1]), self.reverse, self.masked)

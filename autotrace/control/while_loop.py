@@ -26,6 +26,7 @@ from .programs import (
     repeated,
 )
 from .scan import Scan
+from .series import Marks, gathered_series, higher, higher_avals, marks_of, pushed_series, ravelled, unravelled
 from .sparsity import sparsity_of_loop
 
 __all__ = ["While"]
@@ -155,6 +156,37 @@ class While(Primitive):
             outs, dots = pushed_program(self.body, moving, some, [*consts, *carry], [*const_dots, *carry_dots])
             count = sum(some[: self.carry])
             return [*outs[: self.carry], *dots[:count], *outs[self.carry :], *dots[count:]]
+
+        body = derive(step, [a for group in groups for a in group], "while_loop")
+        condition = _widened(self.condition, groups[3])
+        return While(condition, body, self.condition_consts, len(groups[0]) + len(groups[1]), self.masked)
+
+    def jet(self, order: int, inputs: Sequence[Any]) -> Sequence[Any]:
+        asked, consts, carry = self.parts(inputs)
+        marks = marks_of([*consts, *carry])
+        moving, some = self._moving(tuple([any(m) for m in marks]))
+        marks = (*marks[: self.body_consts], *[(m,) * order for m in moving[self.body_consts :]])
+        const_marks, carry_marks = marks[: self.body_consts], marks[self.body_consts :]
+        avals = self.body.in_avals
+        outs = bind(
+            self._expanded(order, marks, some),
+            *[x[0] for x in asked],
+            *[*[x[0] for x in consts], *higher(consts, avals[: self.body_consts], const_marks)],
+            *[*[x[0] for x in carry], *higher(carry, avals[self.body_consts :], carry_marks)],
+        )
+        return unravelled(outs, self.carry, some, order)
+
+    @remembered
+    def _expanded(self, order: int, marks: Marks, some: tuple[bool, ...]) -> While:
+        """Return the loop of power series: beside each value its marked higher coefficients."""
+        at, avals = self.body_consts, self.body.in_avals
+        groups = [avals[:at], higher_avals(avals[:at], marks[:at]), avals[at:], higher_avals(avals[at:], marks[at:])]
+
+        def step(tracers: list[Any]) -> list[Any]:
+            rest = iter(tracers)
+            consts, const_terms, carry, carry_terms = [[next(rest) for _ in group] for group in groups]
+            series = gathered_series([*consts, *carry], iter([*const_terms, *carry_terms]), marks)
+            return ravelled(self.carry, *pushed_series(self.body, series, some, order))
 
         body = derive(step, [a for group in groups for a in group], "while_loop")
         condition = _widened(self.condition, groups[3])

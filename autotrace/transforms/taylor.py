@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..compile.simplify import simplify
-from ..ir import SOURCE, TANGENT, Atom, Jaxpr, Literal, ShapedArray, annotate, in_phase, inline
+from ..ir import SOURCE, TANGENT, Atom, Equation, Jaxpr, Literal, ShapedArray, annotate, in_phase, inline
 from ..tracing import Tracer, bind, run, run_all, trace
 from ..tree import PyTreeDef, tree_unflatten
 from .arguments import Leaves, Run, function_name, leaves_of, owned, trace_leaves, zeros_of
@@ -121,21 +121,6 @@ class Applied:
         terms = [None if slope is None else slope.reach(k - 1) for slope in slopes]
         return terms if k == 1 else [None if term is None else term / k for term in terms]
 
-    def reach_all(self, order: int) -> None:
-        """Compute the coefficients up to ``order`` of all outputs; at once, where the primitive can."""
-        if self.primitive.jet is not None and len(self.outputs[0].terms) == 1:
-            for y, terms in zip(self.outputs, self.primitive.jet(order, self.padded(order)), strict=True):
-                y.terms[1:] = terms[1:]
-            return
-        for k in range(1, order + 1):
-            self.outputs[0].reach(k)
-
-    def padded(self, order: int) -> list[Terms]:
-        """Return the coefficients of the operands up to ``order``."""
-        for x in self.inputs:
-            x.reach(order)
-        return [x.terms[: order + 1] for x in self.inputs]
-
 
 class Network:
     """The series of one computation, each of them once."""
@@ -211,7 +196,7 @@ class Network:
 def _slope_program(
     primitive: Any, avals: tuple[ShapedArray, ...], moving: tuple[bool, ...], out_avals: tuple[ShapedArray, ...]
 ) -> tuple[Jaxpr, tuple[bool, ...]]:
-    """Return the program of ``primitive.jvp``, from inputs, moving tangents and outputs, and which tangents it gives."""
+    """Return the program of ``primitive.jvp`` of inputs, moving tangents and outputs, and which tangents it gives."""
     nonzero: list[bool] = []
 
     def derivative(tracers: list[Any]) -> list[Any]:
@@ -229,9 +214,7 @@ def _slope_program(
     return simplify(inline(traced.jaxpr), reassociate=False), tuple(nonzero)
 
 
-def push_series(
-    jaxpr: Jaxpr, inputs: Sequence[Terms], order: int, known: dict[Atom, Any] | None = None
-) -> list[Terms]:
+def push_series(jaxpr: Jaxpr, inputs: Sequence[Terms], order: int, known: dict[Atom, Any] | None = None) -> list[Terms]:
     """Run ``jaxpr`` on power series: the coefficients 0 to ``order`` of each input give those of each output.
 
     Coefficients are arrays, or tracers of an enclosing trace: then the computation is recorded there. None is zero.
@@ -240,8 +223,9 @@ def push_series(
     values = {} if known is None else known
     values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, [terms[0] for terms in inputs], strict=True))
-    if not any([type(x) is Tracer for x in values.values()]):
-        run_all(jaxpr, values)
+    traced = any([type(x) is Tracer for x in values.values()])
+    if not traced and all([equation.primitive.jet is None for equation in jaxpr.equations]):
+        run_all(jaxpr, values)  # nothing of them is recorded, so they need not stand beside the other coefficients
     network = Network()
     env: dict[Atom, Series] = {}
     for var, terms in zip(jaxpr.in_vars, inputs, strict=True):
@@ -252,21 +236,38 @@ def push_series(
     try:
         for equation in jaxpr.equations:
             primitive, atoms, outputs, source = equation
-            if not outputs or outputs[0] not in values:
+            still = primitive.stops or not outputs or env.keys().isdisjoint(atoms)
+            if (still or primitive.jet is None) and (not outputs or outputs[0] not in values):
                 run(equation, values)
-            if primitive.stops or not outputs or env.keys().isdisjoint(atoms):
-                continue
-            SOURCE.set(in_phase(source, TANGENT))
-            operands = [env[v] if v in env else network.fixed(v, _value(v, values)) for v in atoms]
-            applied = network.apply(primitive, operands, [v.aval for v in outputs], [values[v] for v in outputs])
-            applied.reach_all(order)
-            env.update([(v, y) for v, y in zip(outputs, applied.outputs, strict=True) if v.aval.inexact])
+            if not still:
+                SOURCE.set(in_phase(source, TANGENT))
+                operands = [env[v] if v in env else network.fixed(v, _value(v, values)) for v in atoms]
+                found = _moved(network, equation, operands, values, order)
+                env.update([(v, y) for v, y in zip(outputs, found, strict=True) if v.aval.inexact])
     except Exception as error:
         raise annotate(error, equation) from error.__cause__
     finally:
         SOURCE.reset(token)
         network.close()
     return [env[v].terms[: order + 1] if v in env else [_value(v, values), *[None] * order] for v in jaxpr.outputs]
+
+
+def _moved(
+    network: Network, equation: Equation, operands: Sequence[Series], values: dict[Atom, Any], order: int
+) -> list[Series]:
+    """Return the series of the outputs of ``equation``, of which at least one operand moves."""
+    primitive, _, outputs, _ = equation
+    avals = [v.aval for v in outputs]
+    if primitive.jet is None:
+        applied = network.apply(primitive, operands, avals, [values[v] for v in outputs])
+        for k in range(1, order + 1):
+            applied.outputs[0].reach(k)
+        return applied.outputs
+    for x in operands:
+        x.reach(order)
+    lists = primitive.jet(order, [x.terms[: order + 1] for x in operands])
+    values.update([(v, terms[0]) for v, terms in zip(outputs, lists, strict=True)])
+    return [Series(aval, list(terms)) for aval, terms in zip(avals, lists, strict=True)]
 
 
 def _value(atom: Atom, values: dict[Atom, Any]) -> Any:
@@ -415,7 +416,8 @@ def _as_list(given: Any) -> list[Any] | None:
     if given is None or isinstance(given, list | tuple):
         return None if given is None else list(given)
     if isinstance(given, Tracer | np.ndarray) and given.ndim:
-        return [given[k] for k in range(given.shape[0])]
+        rows: Any = given
+        return [rows[k] for k in range(rows.shape[0])]
     raise TypeError(
         f"jet: the derivatives of a leaf must be a list, from the first on; got {type(given).__name__}. "
         "Write ([dx, ddx],) for one array x, ([dx],) for the first derivative alone."
