@@ -16,7 +16,9 @@ from .cost import (
     taken,
 )
 from .dependence import PAIRS, Dependence, Operand, Sets, count_of, entries_of, joined, united
+from .difference import JaxprDiff, diff_jaxprs
 from .equation import Atom, Equation, Literal, Var, used_vars
+from .finite import debug_infs, debug_nans, is_watching, watch
 from .evaluate import add_note, annotate, eval_jaxpr, has_note, last_uses
 from .jaxpr import Jaxpr
 from .names import argument_name, variable_names
@@ -55,6 +57,7 @@ __all__ = [
     "Equation",
     "EquationCost",
     "Jaxpr",
+    "JaxprDiff",
     "Linear",
     "Linearized",
     "Literal",
@@ -77,8 +80,11 @@ __all__ = [
     "argument_name",
     "aval_of",
     "check_jaxpr",
+    "debug_infs",
+    "debug_nans",
     "count_of",
     "deriving",
+    "diff_jaxprs",
     "dtype_name",
     "eliminate_dead_code",
     "entries_of",
@@ -90,6 +96,7 @@ __all__ = [
     "in_phase",
     "inline",
     "is_inexact",
+    "is_watching",
     "joined",
     "last_uses",
     "load_jaxpr",
@@ -110,5 +117,6 @@ __all__ = [
     "united",
     "used_vars",
     "user_source",
+    "watch",
     "variable_names",
 ]

@@ -1,4 +1,4 @@
-"""When two programs are the same, and how they differ if they are not.
+"""When two programs are the same.
 
 Programs are equal if one becomes the other when its variables are renamed: the same types of inputs, equations of the
 same primitives and parameters in the same order, equal numbers and constants. Where an equation comes from does
@@ -7,13 +7,12 @@ not count, nor does weak typing, which matters while tracing only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .equation import Atom, Equation, Literal, Var
+from .equation import Atom, Literal, Var
 from .primitive import Primitive
 
 if TYPE_CHECKING:

@@ -61,19 +61,16 @@ def parse_jaxpr(text: str, constants: Sequence[Any] | Mapping[str, Any] | None =
 # -- tokens ----------------------------------------------------------------------------------------
 
 _REAL = r"(?:\d+(?:\.\d*)?(?:[eE][-+]?\d+)?|inf|nan)"
-_TOKEN = re.compile(
-    rf"""(?P<space>[ \t\r\f]+) | (?P<newline>\n) | (?P<comment>\#[^\n]*)
+_TOKEN = rf"""(?P<space>[ \t\r\f]+) | (?P<newline>\n) | (?P<comment>\#[^\n]*)
     | (?P<complex>\([-+]?{_REAL}[-+]{_REAL}j\) | [-+]?{_REAL}j(?!\w))
     | (?P<number>[-+]?{_REAL}(?!\w))
     | (?P<string>'(?:[^'\\\n]|\\[^\n])*' | "(?:[^"\\\n]|\\[^\n])*")
     | (?P<name>[^\W\d]\w*)
-    | (?P<sign>\.\.\.|[{{}}()\[\]:;,.=?])""",
-    re.VERBOSE,
-)
-_COLOR = re.compile(r"\x1b\[[0-9;]*m")
-_COMPLEX = re.compile(rf"\(?(?P<real>[-+]?{_REAL}(?![j\d.]))?(?P<imaginary>[-+]?{_REAL})j\)?")
-_PLACE = re.compile(r"(?P<file>.*):(?P<line>\d{1,9}) \((?P<function>.*?)\)(?:, (?P<phase>tangent|cotangent))?")
-_NEEDS = re.compile(r"# primitive (\w+): import ([\w.]+)")
+    | (?P<sign>\.\.\.|[{{}}()\[\]:;,.=?])"""
+_COLOR = r"\x1b\[[0-9;]*m"
+_COMPLEX = rf"\(?(?P<real>[-+]?{_REAL}(?![j\d.]))?(?P<imaginary>[-+]?{_REAL})j\)?"
+_PLACE = r"(?P<file>.*):(?P<line>\d{1,9}) \((?P<function>.*?)\)(?:, (?P<phase>tangent|cotangent))?"
+_NEEDS = r"# primitive (\w+): import ([\w.]+)"
 
 
 class _Token(NamedTuple):
@@ -91,7 +88,7 @@ class _Parser:
     """The text, the tokens still to be read, and what was found so far."""
 
     def __init__(self, text: str, constants: Sequence[Any] | Mapping[str, Any] | None) -> None:
-        self._text = _COLOR.sub("", text)
+        self._text = re.sub(_COLOR, "", text)
         self._given = constants
         self._taken: list[str] = []
         self._comments: dict[int, str] = {}
@@ -104,16 +101,18 @@ class _Parser:
 
     def _scan(self) -> Iterator[_Token]:
         text, position, line, start, first = self._text, 0, 1, 0, True
+        scan = re.compile(_TOKEN, re.VERBOSE).match  # here, so that importing the package need not compile it
         while position < len(text):
-            match = _TOKEN.match(text, position)
+            match = scan(text, position)
             if match is None:
-                self._fail("this character means nothing here", _Token("", text[position], position, line, 0, False))
+                what = "an object (functions and the like have no text)" if text[position] == "<" else "this character"
+                self._fail(f"{what} means nothing here", _Token("", text[position], position, line, 0, False))
             kind, found = str(match.lastgroup), match[0]
             if kind == "newline":
                 line, start, first = line + 1, match.end(), True
             elif kind == "comment":
                 self._comments[line] = found
-                self._needs.update(_NEEDS.findall(found))
+                self._needs.update(re.findall(_NEEDS, found))
             elif kind != "space":
                 yield _Token(kind, found, position, line, position - start, first)
                 first = False
@@ -281,7 +280,7 @@ class _Parser:
 
     def _source(self, line: int) -> Source | None:
         """Return the place that the comment on ``line`` tells, if it tells one."""
-        told = _PLACE.fullmatch(self._comments.get(line, "").removeprefix("# ").rpartition("; ")[2].strip())
+        told = re.fullmatch(_PLACE, self._comments.get(line, "").removeprefix("# ").rpartition("; ")[2].strip())
         if told is None:
             return None
         return Place(told["file"], int(told["line"]), told["function"]), 0, told["phase"] or ""
@@ -363,7 +362,7 @@ class _Parser:
             return np.zeros((), float0)[()]
         with np.errstate(all="ignore"):
             if kind == "c" and token.kind == "complex":
-                told = _COMPLEX.fullmatch(token.text)
+                told = re.fullmatch(_COMPLEX, token.text)
                 assert told is not None, "this is a bug in autotrace: the scanner and the reader disagree"
                 part = np.dtype(f"f{dtype.itemsize // 2}").type
                 return _complex(dtype, part(told["real"] or 0), part(told["imaginary"]))
@@ -423,7 +422,7 @@ class _Parser:
             return _ESCAPES[found]
 
         try:
-            return _ESCAPE.sub(character, token.text[1:-1])
+            return re.sub(_ESCAPE, character, token.text[1:-1])
         except (KeyError, ValueError, OverflowError):
             self._fail("a string may hold Python's escapes only", token)
 
@@ -500,7 +499,7 @@ class _Parser:
 
 _PLAIN = {bool: np.dtype(bool), int: np.dtype(np.int64), float: np.dtype(float), complex: np.dtype(complex)}
 _WORDS = frozenset(("True", "False", "None", "lambda", "let", "in"))
-_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
+_ESCAPE = r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)"
 _ESCAPES = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "r": "\r", "t": "\t"}
 _SCIPY_RULES = tuple(f"autotrace.scipy.{area}" for area in ("special", "linalg", "signal", "stats"))
 

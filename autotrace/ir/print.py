@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -135,7 +135,7 @@ def referenced(jaxpr: Jaxpr, limit: int = WRITTEN_OUT) -> list[Any]:
     >>> autotrace.parse_jaxpr(text, constants=referenced(jaxpr)) == jaxpr
     True
     """
-    printer = _Printer(jaxpr, _Options(False, True, "letters", False, None, limit))
+    printer = _Printer(jaxpr, _PLAIN_OPTIONS._replace(constants=limit))
     printer.text()
     return printer.references
 
@@ -225,50 +225,76 @@ def _elements(array: np.ndarray[Any, Any]) -> Doc:
 # -- programs --------------------------------------------------------------------------------------
 
 
+def equation_text(equation: Equation, names: dict[Var, str]) -> str:
+    """Return an equation as text with given ``names``; programs among its parameters are written as ``...``."""
+    return render(_Printer(None, _PLAIN_OPTIONS, folded=True).equation(equation, names), None)
+
+
+def head_text(jaxpr: Jaxpr, names: dict[Var, str]) -> str:
+    """Return the first line of a program as text with given ``names``."""
+    return render(_Printer(None, _PLAIN_OPTIONS).head(jaxpr, names), None)
+
+
+def outputs_text(jaxpr: Jaxpr, names: dict[Var, str]) -> str:
+    """Return the last line of a program as text with given ``names``."""
+    return render(_Printer(None, _PLAIN_OPTIONS).foot(jaxpr, names), None)
+
+
+_PLAIN_OPTIONS = _Options(False, True, "letters", False, None, WRITTEN_OUT)
+
+
 class _Printer:
     """The document of a program and of those that it shares with itself."""
 
-    def __init__(self, jaxpr: Jaxpr, options: _Options) -> None:
+    def __init__(self, jaxpr: Jaxpr | None, options: _Options, folded: bool = False) -> None:
         self.references: list[Any] = []
         self._jaxpr = jaxpr
         self._options = options
-        order, uses, labels = _walk(jaxpr)
+        self._folded = folded
+        order, uses, labels = _walk(jaxpr) if jaxpr is not None else ([], {}, {})
         self._shared = [program for program in order if uses[id(program)] > 1]
         self._names: dict[int, str] = {}
         for program in self._shared:
             self._names[id(program)] = unique_name(labels[id(program)], self._names.values())
-        rows = ProgramCost(jaxpr).by_equation if options.cost else []
+        rows = ProgramCost(jaxpr).by_equation if options.cost and jaxpr is not None else []
         self._costs: dict[int, EquationCost] = {id(row.equation): row for row in rows}
 
     def text(self) -> Doc:
         lifted = [[Styled(self._names[id(p)], "name"), " = ", self._program(p), HARD] for p in self._shared]
-        return [*lifted, self._program(self._jaxpr)]
+        return [*lifted, self._program(self._jaxpr)] if self._jaxpr is not None else lifted
 
     def _program(self, jaxpr: Jaxpr) -> Doc:
         names = variable_names(jaxpr, self._options.names)
-        constants = [
-            self._constant(v, c, names) for v, c in zip(jaxpr.const_vars, jaxpr.constants, strict=True)
+        head = self.head(jaxpr, names)
+        return [
+            head,
+            Nest(4, [[HARD, line] for line in self._lines(jaxpr, names)]),
+            Nest(2, [HARD, self.foot(jaxpr, names)]),
         ]
+
+    def head(self, jaxpr: Jaxpr, names: dict[Var, str]) -> Doc:
+        """``{ lambda constants ; inputs. let``."""
+        constants = [self._constant(v, c, names) for v, c in zip(jaxpr.const_vars, jaxpr.constants, strict=True)]
         inputs = [self._binder(v, names) for v in jaxpr.in_vars]
-        head = Nest(9, fill([*constants, Styled(";", "word"), *inputs]))
+        binders = Nest(9, fill([*constants, Styled(";", "word"), *inputs]))
+        return ["{ ", Styled("lambda", "word"), " ", binders, ". " if inputs else " . ", Styled("let", "word")]
+
+    def foot(self, jaxpr: Jaxpr, names: dict[Var, str]) -> Doc:
+        """``in (outputs) }``."""
         outputs = [self._atom(atom, names) for atom in jaxpr.outputs]
         comma = "," if len(outputs) == 1 else ""
-        return [
-            "{ ", Styled("lambda", "word"), " ", head, ". " if inputs else " . ", Styled("let", "word"),
-            Nest(4, [[HARD, line] for line in self._lines(jaxpr, names)]),
-            Nest(2, [HARD, Styled("in", "word"), " (", Nest(4, fill(outputs, ",")), f"{comma}) }}"]),
-        ]  # fmt: skip
+        return [Styled("in", "word"), " (", Nest(4, fill(outputs, ",")), f"{comma}) }}"]
 
     def _lines(self, jaxpr: Jaxpr, names: dict[Var, str]) -> Iterator[Doc]:
         equations, limit = jaxpr.equations, self._options.max_equations
         hidden = 0 if limit is None else len(equations) - limit
         if hidden <= 1:
-            yield from (self._equation(equation, names) for equation in equations)
+            yield from (self.equation(equation, names) for equation in equations)
             return
         first = len(equations) - hidden - (len(equations) - hidden) // 2
-        yield from (self._equation(equation, names) for equation in islice(equations, first))
+        yield from (self.equation(equation, names) for equation in islice(equations, first))
         yield Styled(f"... {hidden} equations ...", "comment")
-        yield from (self._equation(equation, names) for equation in islice(equations, first + hidden, None))
+        yield from (self.equation(equation, names) for equation in islice(equations, first + hidden, None))
 
     def _binder(self, var: Var, names: dict[Var, str]) -> Doc:
         name = Styled(names[var], "name")
@@ -289,7 +315,8 @@ class _Printer:
     def _atom(self, atom: Atom, names: dict[Var, str]) -> Doc:
         return _literal(atom.value) if isinstance(atom, Literal) else names.get(atom, "_unbound")
 
-    def _equation(self, equation: Equation, names: dict[Var, str]) -> Doc:
+    def equation(self, equation: Equation, names: dict[Var, str]) -> Doc:
+        """``outputs = primitive[parameters] inputs``."""
         outputs = [self._binder(v, names) for v in equation.outputs]
         operands = [Group([Break(), self._atom(atom, names)]) for atom in equation.inputs]
         name = Styled(equation.primitive.name, "primitive")
@@ -313,17 +340,23 @@ class _Printer:
         if not shown:
             return ""
         docs: list[Doc] = [[f"{key}=", self._value(value)] for key, value in shown]
-        if any(id(program) not in self._names for _, value in shown for program in _flat(value)):
+        if self._is_long(value for _, value in shown):
             return ["[", Nest(2, [[HARD, doc] for doc in docs]), HARD, "]"]
         return ["[", Nest(4, fill(docs)), "]"]
 
+    def _is_long(self, values: Iterable[Any]) -> bool:
+        """Tell whether programs among ``values`` are written out here."""
+        return not self._folded and any(id(p) not in self._names for value in values for p in _flat(value))
+
     def _value(self, value: Any) -> Doc:
         if is_program(value):
+            if self._folded:
+                return "{...}"
             name = self._names.get(id(value))
             return self._program(value) if name is None else Styled(name, "name")
         if isinstance(value, tuple):
             items: Sequence[Doc] = [self._value(item) for item in value]
-            if any(id(program) not in self._names for program in _flat(value)):
+            if self._is_long(value):
                 return ["(", Nest(2, [HARD, joined(items, [",", HARD])]), ",", HARD, ")"]
             return ["(", Nest(4, fill(items, ",")), ",)" if len(items) == 1 else ")"]
         return _plain_value(value)
