@@ -387,20 +387,31 @@ def _hub_colors(rows: Array, cols: Array, size: int, hubs: Array) -> Array:
 
 
 def _star_colors(rows: Array, cols: Array, size: int, limit: int) -> Array | None:
-    """Return a greedy star colouring, largest first, or None if it takes ``limit`` colours.
-
-    Algorithm 4.1 of Gebremedhin, Tarafdar, Manne and Pothen (2007): colours are the bits of integers. While a vertex
-    has no colour its neighbours' differ; so a new path of four with two colours ends at the vertex that gets one.
-    """
+    """Return a greedy star colouring, or None if it takes ``limit`` colours: largest first, and as vertices come."""
     off = rows != cols
     counts = _counts(rows[off], size)
     bounds = np.concatenate([[0], np.cumsum(counts)]).tolist()
     members = cols[off].tolist()
     present = np.unique(rows)
+    best = None
+    for order in (present, present[np.argsort(-counts[present], kind="stable")]):
+        found = _star_greedy(order.tolist(), bounds, members, limit)
+        if found is not None:
+            best, limit = found, int(found.max()) + 1
+    return best
+
+
+def _star_greedy(order: list[int], bounds: list[int], members: list[int], limit: int) -> Array | None:
+    """Give the vertices in ``order`` the first colour that makes no path of four with two; None if it is ``limit``.
+
+    Algorithm 4.1 of Gebremedhin, Tarafdar, Manne and Pothen (2007): colours are the bits of integers. While a vertex
+    has no colour its neighbours' differ; so a new path of four with two colours ends at the vertex that gets one.
+    """
+    size = len(bounds) - 1
     bits = [0] * size
     around = [0] * size  # the colours of the neighbours
     twice = [0] * size  # those that two neighbours have
-    for v in present[np.argsort(-counts[present], kind="stable")].tolist():
+    for v in order:
         near = members[bounds[v] : bounds[v + 1]]
         used = 0
         for w in near:
@@ -413,7 +424,7 @@ def _star_colors(rows: Array, cols: Array, size: int, limit: int) -> Array | Non
                 if twice[x] & bit:
                     used |= bits[x]
         bit = ~used & (used + 1)
-        if bit.bit_length() >= limit:
+        if bit.bit_length() > limit - 1:
             return None
         bits[v] = bit
         for w in near:
