@@ -17,6 +17,7 @@ __all__ = [
     "MissingRuleError",
     "MutationError",
     "NonConcreteBooleanIndexError",
+    "NonFiniteError",
     "TracerArrayConversionError",
     "TracerBoolConversionError",
     "TracerIntegerConversionError",
@@ -82,6 +83,10 @@ class MissingRuleError(AutotraceError, NotImplementedError):
 
 class MutationError(AutotraceError, ValueError):
     """A traced function wrote into an array that belongs to its caller."""
+
+
+class NonFiniteError(AutotraceError, FloatingPointError):
+    """A NaN or an infinity arose while ``debug_nans`` or ``debug_infs`` watched for it."""
 
 
 class UnsupportedError(AutotraceError, TypeError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..ir import Atom, Jaxpr, Primitive
+from ..ir import Atom, Jaxpr, Primitive, is_watching
 from ..primitives.families import Elementwise
 from ..primitives.reduction import Reduction
 from ..tracing import evaluate
@@ -48,16 +48,18 @@ class Program:
         """One run costs more than compiling, and would keep more."""
 
     def __call__(self, *leaves: Any) -> Sequence[Any]:
-        if self._compiled is not None:
+        if self._compiled is not None and not is_watching():
             return self._compiled(*leaves)
         self._runs += 1
+        if is_watching():
+            return evaluate(self.jaxpr, leaves)
         if (self._runs > RUNS_BEFORE_COMPILING or self.is_large) and len(self.optimized.equations) <= LONGEST:
             return self.compiled(*leaves)
         return evaluate(self.jaxpr if self._optimized is None else self._optimized, leaves)
 
     def prepared(self, runs: int) -> Callable[..., Sequence[Any]]:
         """Return the function to call for ``runs`` runs: compiled at once if there are enough of them."""
-        if self._runs + runs > RUNS_BEFORE_COMPILING and len(self.optimized.equations) <= LONGEST:
+        if self._runs + runs > RUNS_BEFORE_COMPILING and not is_watching() and len(self.optimized.equations) <= LONGEST:
             return self.compiled.__call__
         return self
 

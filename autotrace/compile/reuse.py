@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ConcretizationTypeError
-from ..ir import Atom, Equation, Jaxpr, Literal, Var
-from ..tracing import Tracer
+from ..ir import Atom, Equation, Jaxpr, Literal, Var, is_watching
+from ..tracing import Guard, Tracer
 from .codegen import Compiled, generate
 
 __all__ = ["DerivedPrograms", "structure"]
@@ -84,7 +84,7 @@ def template(jaxpr: Jaxpr) -> Jaxpr:
 
     equations = [Equation(p, tuple([hoist(v) for v in ins]), outs, src) for p, ins, outs, src in jaxpr.equations]
     outputs = [hoist(v) for v in jaxpr.outputs]
-    kept = [e for e in equations if e.outputs or not e.primitive.effect]
+    kept = [e for e in equations if type(e.primitive) is not Guard]
     return Jaxpr([*jaxpr.in_vars, *extra], kept, outputs)
 
 
@@ -112,7 +112,7 @@ class DerivedPrograms:
 
     def run(self, jaxpr: Jaxpr, inputs: Sequence[Any]) -> tuple[tuple[Any, ...], Any] | None:
         """Run what was derived from ``jaxpr``'s structure; None if it is not (or not yet) worth having."""
-        if len(jaxpr.equations) > _LONGEST:
+        if len(jaxpr.equations) > _LONGEST or is_watching():
             return None
         key, operands = structure(jaxpr)
         entry = self._entries.get(key)

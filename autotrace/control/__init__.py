@@ -1,5 +1,6 @@
 """Equations that hold programs, and the functions that make them. They stand above the transforms they use."""
 
+from .callbacks import pure_callback
 from .checkpoint import (
     checkpoint,
     checkpoint_name,
@@ -23,6 +24,7 @@ __all__ = [
     "jit",
     "map",
     "print_saved_residuals",
+    "pure_callback",
     "saved_residuals",
     "scan",
     "switch",

@@ -22,7 +22,7 @@ from ..compile.codegen import Compiled
 from ..compile.program import Program
 from ..errors import GuardError
 from ..ir import Equation, Jaxpr, ShapedArray, place, print_jaxpr
-from ..tracing import SCALAR_AVALS, ShapeDtypeStruct, Tracer, bind, evaluate, leaf_aval, leaf_value, trace
+from ..tracing import SCALAR_AVALS, Guard, ShapeDtypeStruct, Tracer, bind, evaluate, leaf_aval, leaf_value, trace
 from ..transforms.arguments import function_name, locate, owned
 from ..transforms.wrapper import Transformed, transformed
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
@@ -442,7 +442,7 @@ def _result(path: _Path, outs: Sequence[Any], leaves: Sequence[Any]) -> Any:
 
 
 def _guards(jaxpr: Jaxpr) -> list[Equation]:
-    return [e for e in jaxpr.equations if e.primitive.effect and not e.outputs]
+    return [e for e in jaxpr.equations if type(e.primitive) is Guard]
 
 
 @contextmanager

@@ -122,7 +122,7 @@ def reached(jaxpr: Jaxpr, marks: Sequence[bool], derivatives: bool = True) -> li
 
 
 def invariant(jaxpr: Jaxpr, count: int, wanted: Sequence[Atom]) -> tuple[Jaxpr, list[bool]]:
-    """Return the program of the ``wanted`` values that depend on the first ``count`` inputs alone, and which they are."""
+    """Return the program of those ``wanted`` that depend on the first ``count`` inputs alone, and which they are."""
     known: set[Atom] = {*jaxpr.in_vars[:count], *jaxpr.const_vars}
     equations = []
     for equation in jaxpr.equations:

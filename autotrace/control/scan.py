@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..compile.program import Program
-from ..compile.simplify import eliminate_dead_code
-from ..ir import DYNAMIC, Jaxpr, Linear, Linearized, Operand, Primitive, Run, ShapedArray
+from ..ir import DYNAMIC, Jaxpr, Linear, Linearized, Operand, Primitive, Run, ShapedArray, eliminate_dead_code
 from ..tracing import bind, evaluate
 from ..transforms.linear import transpose_jaxpr
 from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
@@ -34,8 +33,8 @@ class Scan(Primitive):
     """``jaxpr`` once for each row of the ``xs``: ``(consts, carry, row) -> (carry, row of ys)``.
 
     Operands are the ``consts``, the first carry, then the ``xs``; outputs the last carry, then the ``ys``, of
-    ``length`` rows. The length may be ``DYNAMIC``: as many rows as the ``xs`` have at run time. With ``masked`` a boolean row
-    stands before the ``xs``: where it is false, the carry stays as it is.
+    ``length`` rows. The length may be ``DYNAMIC``: as many rows as the ``xs`` have at run time. With ``masked`` a row
+    of truths stands before the ``xs``: where it is false, the carry stays as it is.
     """
 
     jaxpr: Jaxpr
@@ -281,7 +280,7 @@ class Scan(Primitive):
 
     @remembered
     def _known_part(self, marks: tuple[bool, ...]) -> tuple[Scan, Scan]:
-        """Return the loop of the carry that is not linear, which also gives it at each run, and the loop of the rest."""
+        """Return the loop of the carry that is not linear, which gives it at each run too, and the loop of the rest."""
         linear, names, outs = self.parts(marks), self.parts(self.jaxpr.in_vars), self.jaxpr.outputs
         moves = list(linear.carry)
         still = [v for v, m in zip(names.carry, moves, strict=True) if not m]

@@ -18,13 +18,13 @@ from .cost import (
 from .dependence import PAIRS, Dependence, Operand, Sets, count_of, entries_of, joined, united
 from .difference import JaxprDiff, diff_jaxprs
 from .equation import Atom, Equation, Literal, Var, used_vars
-from .finite import debug_infs, debug_nans, is_watching, watch
 from .evaluate import add_note, annotate, eval_jaxpr, has_note, last_uses
+from .finite import debug_infs, debug_nans, is_watching, watch
 from .jaxpr import Jaxpr
 from .names import argument_name, variable_names
 from .parse import parse_jaxpr
 from .primitive import REGISTRY, Linear, Linearized, Primitive, Run, Slot
-from .print import print_jaxpr
+from .print import print_jaxpr, referenced
 from .python import Page, PythonText, Spelled, to_python
 from .rewrite import eliminate_dead_code, inline, map_programs, programs_in
 from .save import load_jaxpr
@@ -38,6 +38,7 @@ from .source import (
     deriving,
     here,
     in_phase,
+    phase_name,
     place,
     raised_at,
     user_source,
@@ -80,9 +81,9 @@ __all__ = [
     "argument_name",
     "aval_of",
     "check_jaxpr",
+    "count_of",
     "debug_infs",
     "debug_nans",
-    "count_of",
     "deriving",
     "diff_jaxprs",
     "dtype_name",
@@ -101,13 +102,15 @@ __all__ = [
     "last_uses",
     "load_jaxpr",
     "map_programs",
-    "phase_of",
     "parse_jaxpr",
+    "phase_name",
+    "phase_of",
     "place",
     "print_jaxpr",
     "program_cost",
     "programs_in",
     "raised_at",
+    "referenced",
     "readable",
     "readable_bytes",
     "share",
@@ -117,6 +120,6 @@ __all__ = [
     "united",
     "used_vars",
     "user_source",
-    "watch",
     "variable_names",
+    "watch",
 ]

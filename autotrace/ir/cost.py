@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from .equation import Atom, Equation, Literal
 from .evaluate import last_uses
 from .primitive import Run
-from .source import COTANGENT, TANGENT, Place, place
+from .source import COTANGENT, Place, TANGENT, phase_name, place
 
 if TYPE_CHECKING:
     from .jaxpr import Jaxpr
@@ -124,7 +124,7 @@ class EquationCost(NamedTuple):
 
 def phase_of(equation: Equation) -> str:
     """Return which part of a derivative ``equation`` belongs to: ``"primal"``, ``"tangent"``, ``"cotangent"``."""
-    return equation.source[2] or "primal" if equation.source is not None else "primal"
+    return phase_name(equation.source)
 
 
 class ProgramCost:

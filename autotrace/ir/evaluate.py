@@ -8,7 +8,8 @@ import numpy as np
 
 from .avals import ShapedArray
 from .equation import Atom, Equation, Literal, Var
-from .source import Place, place
+from .finite import is_watching, watch
+from .source import Place, phase_name, place
 
 if TYPE_CHECKING:
     from .jaxpr import Jaxpr
@@ -42,12 +43,16 @@ def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
     env: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     env.update([(v, _fitting(x, v.aval, i)) for i, (v, x) in enumerate(zip(jaxpr.in_vars, leaves, strict=True))])
     frees = last_uses(jaxpr)
+    watching = is_watching()
     for index, equation in enumerate(jaxpr.equations):
         primitive, inputs, outputs, _ = equation
+        operands = [v.value if type(v) is Literal else env[v] for v in inputs]
         try:
-            result = primitive.impl(*[v.value if type(v) is Literal else env[v] for v in inputs])
+            result = primitive.impl(*operands)
         except Exception as error:
             raise annotate(error, equation) from None
+        if watching:
+            watch(equation, operands, result if primitive.multiple else (result,), phase_name(equation.source))
         if primitive.multiple:
             env.update(zip(outputs, result, strict=True))
         else:

@@ -27,6 +27,7 @@ __all__ = [
     "deriving",
     "here",
     "in_phase",
+    "phase_name",
     "place",
     "raised_at",
     "saved",
@@ -122,6 +123,11 @@ def in_phase(source: Source | None, phase: str) -> Source | None:
     if source is None or source[2] == phase:
         return source
     return (source[0], source[1], phase)
+
+
+def phase_name(source: Source | None) -> str:
+    """Return the phase of a place in words: ``"primal"``, ``"tangent"``, ``"cotangent"``."""
+    return (source[2] if source is not None else PRIMAL) or "primal"
 
 
 @contextmanager

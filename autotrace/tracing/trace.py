@@ -26,8 +26,11 @@ from ..ir import (
     Var,
     annotate,
     aval_of,
+    is_watching,
+    phase_name,
     place,
     user_source,
+    watch,
 )
 from .tracer import CALLER, Tracer
 
@@ -311,8 +314,11 @@ def run(equation: Equation, values: dict[Atom, Any]) -> None:
     """Evaluate ``equation`` on ``values`` (arrays, or tracers of an outer trace) and store its outputs there."""
     primitive, inputs, outputs, source = equation
     token = SOURCE.set(source)
+    operands = [v.value if type(v) is Literal else values[v] for v in inputs]
     try:
-        result = bind(primitive, *[v.value if type(v) is Literal else values[v] for v in inputs])
+        result = bind(primitive, *operands)
+        if is_watching():
+            watch(equation, operands, result if primitive.multiple else (result,), phase_name(equation.source))
     except Exception as error:
         raise annotate(error, equation) from error.__cause__
     finally:
@@ -325,7 +331,7 @@ def run(equation: Equation, values: dict[Atom, Any]) -> None:
 
 def run_all(jaxpr: Jaxpr, values: dict[Atom, Any]) -> None:
     """Evaluate every equation whose outputs are not in ``values`` yet."""
-    if any([type(x) is Tracer for x in values.values()]):
+    if is_watching() or any([type(x) is Tracer for x in values.values()]):
         for equation in jaxpr.equations:
             if not equation.outputs or equation.outputs[0] not in values:
                 run(equation, values)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..ir import SOURCE, TANGENT, Atom, Jaxpr, Literal, annotate, in_phase
+from ..ir import SOURCE, TANGENT, Atom, Jaxpr, Literal, annotate, in_phase, is_watching, watch
 from ..tracing import Tracer, bind, run, run_all
 
 __all__ = ["push_forward"]
@@ -42,17 +42,22 @@ def push_forward(
             SOURCE.set(in_phase(source, TANGENT))
             ins = [v.value if type(v) is Literal else values[v] for v in inputs]
             dots = [moving.get(v) for v in inputs]
+            watching = is_watching()
             if primitive.multiple:
                 if primitive.push is None:
                     found = primitive.jvp(ins, dots, [values[v] for v in outputs])
                 else:
                     outs, found = _advance(primitive, ins, dots, linear)
                     values.update(zip(outputs, outs, strict=True))
+                if watching:
+                    watch(equation, [*ins, *dots], found, "tangent")
                 for var, dot in zip(outputs, found, strict=True):
                     if dot is not None:
                         moving[var] = dot
             else:
                 dot = primitive.jvp(ins, dots, values[outputs[0]])
+                if watching:
+                    watch(equation, [*ins, *dots], (dot,), "tangent")
                 if dot is not None:
                     moving[outputs[0]] = dot
     except Exception as error:

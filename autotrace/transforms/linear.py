@@ -20,7 +20,9 @@ from ..ir import (
     ShapedArray,
     annotate,
     in_phase,
+    is_watching,
     tangent_dtype,
+    watch,
 )
 from ..tracing import Trace, Tracer, opened, run
 from .forward import push_forward
@@ -81,9 +83,10 @@ def transpose_jaxpr(
             operands = [
                 v.value if type(v) is Literal else Linear(v.aval) if v in unknown else values[v] for v in inputs
             ]
-            for var, ct in zip(
-                inputs, primitive.transpose(got if primitive.multiple else got[0], operands), strict=True
-            ):
+            found = primitive.transpose(got if primitive.multiple else got[0], operands)
+            if is_watching():
+                watch(equation, [*operands, *got], found, "cotangent")
+            for var, ct in zip(inputs, found, strict=True):
                 add_to(total, var, ct, unknown)
     except Exception as error:
         raise annotate(error, equation) from error.__cause__

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..ir import COTANGENT, SOURCE, Atom, Equation, Jaxpr, Linearized, Literal, Var, annotate, in_phase
+from ..ir import COTANGENT, SOURCE, Atom, Equation, Jaxpr, Linearized, Literal, Var, annotate, in_phase, is_watching, watch
 from ..primitives.families import Deferred
 from ..tracing import run, run_all
 from .linear import add_to, local_pullback
@@ -80,6 +80,7 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
     total: dict[Atom, Any] = {}
     for var, ct in zip(jaxpr.outputs, cts, strict=True):
         add_to(total, var, ct, active)
+    watching = is_watching()
     token = SOURCE.set(None)
     try:
         for primitive, inputs, outputs, source in reversed(path):
@@ -105,6 +106,8 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
                     found = done.pull(got, len(inputs))
                 else:
                     found = rule(got, out, ins, wanted) if rule else local_pullback(primitive, got, out, ins, wanted)
+                if watching:
+                    _watch(Equation(primitive, inputs, outputs, source), ins, got, found, wanted)
             except Exception as error:
                 raise annotate(error, Equation(primitive, inputs, outputs, source)) from error.__cause__
             for var, ct, want in zip(inputs, found, wanted):
@@ -117,6 +120,12 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
         return [_whole(total.get(v)) for v in jaxpr.in_vars]
     finally:
         SOURCE.reset(token)
+
+
+def _watch(equation: Equation, inputs: Sequence[Any], cts: Any, found: Sequence[Any], wanted: Sequence[bool]) -> None:
+    """Look at the cotangents that one equation gives."""
+    given = cts if equation.primitive.multiple else [cts]
+    watch(equation, [*inputs, *given], [_whole(ct) for ct, want in zip(found, wanted) if want], "cotangent")
 
 
 def _plus(old: Any, ct: Any) -> Any:

@@ -1,0 +1,459 @@
+"""What functions with rules of their own share: their arguments, their equations, and the calls of the rules.
+
+A rule is the user's Python function. It is called when a derivative or a batch is asked for, on arrays or on tracers
+of the trace that asks; so it may do what a plain function may. In a trace that knows shapes alone it sees those.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from types import FunctionType, MethodType
+from typing import Any, ClassVar, NamedTuple, NoReturn
+
+import numpy as np
+
+from ..compile.program import Program
+from ..compile.simplify import simplify
+from ..errors import AutotraceError, MissingRuleError
+from ..ir import Atom, Jaxpr, Linear, Primitive, ShapedArray, Var, float0, here, inline, tangent_dtype
+from ..tracing import (
+    SCALAR_AVALS,
+    Guard,
+    Tracer,
+    as_operand,
+    bind,
+    current_trace,
+    evaluate,
+    innermost,
+    leaf_aval,
+    leaf_value,
+    trace,
+)
+from ..tracing.tracer import CALLER
+from ..transforms.arguments import function_name, protect
+from ..transforms.linear import transpose_jaxpr
+from ..transforms.wrapper import check_callable
+from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_unflatten
+from .matching import check_same
+from .programs import Body, close, has_effect, zeros
+
+__all__ = [
+    "Call",
+    "OwnRule",
+    "RuleCall",
+    "SymbolicZero",
+    "WithRule",
+    "closes_over_traced",
+    "conformed",
+    "given",
+    "padded",
+    "strong",
+    "tangent_zero",
+]
+
+
+class SymbolicZero:
+    """A tangent or cotangent that is known to be zero, of which no array is made.
+
+    Rules that ask for ``symbolic_zeros`` get it in the place of arrays, and any rule may return it.
+
+    >>> SymbolicZero((2,), "float64")
+    SymbolicZero(f64[2])
+    """
+
+    __slots__ = ("aval",)
+
+    def __init__(self, shape: Sequence[int], dtype: Any) -> None:
+        self.aval = ShapedArray(tuple(shape), np.dtype(dtype))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the zeros."""
+        return self.aval.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the zeros."""
+        return self.aval.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes of the zeros."""
+        return self.aval.ndim
+
+    def instantiate(self) -> Any:
+        """Return the zeros as an array, read-only."""
+        return np.zeros(self.shape, float0) if self.dtype == float0 else zeros(self.aval)
+
+    def __repr__(self) -> str:
+        return f"SymbolicZero({self.aval})"
+
+
+# -- equations -------------------------------------------------------------------------------------
+
+
+class OwnRule:
+    """A rule of the user's, as an equation holds it; subclasses say what it does. It prints as its name."""
+
+    def __init__(self, what: str, name: str) -> None:
+        self.what = what
+        """The function it belongs to, for messages: ``custom_jvp(f)``."""
+        self.name = name
+
+    def __repr__(self) -> str:
+        return repr(self.name)
+
+
+class RuleCall(Primitive, family=True):
+    """``jaxpr`` applied to the operands; some transform asks a rule instead of looking into the program.
+
+    The first ``consts`` operands are what the function closes over. Where nothing is to be transformed any more, the
+    compiler writes the program out in its place. A rule that was read from text is but a name.
+    """
+
+    label: str
+    jaxpr: Jaxpr
+    rule: Any
+    consts: int = 0
+    multiple: ClassVar[bool] = True
+
+    @cached_property
+    def effect(self) -> bool:  # type: ignore[override]
+        """Whether the program has equations that must be kept."""
+        return has_effect(self.jaxpr)
+
+    @cached_property
+    def kernel(self) -> Program:
+        """The program, compiled once it has run often enough."""
+        return Program(self.jaxpr)
+
+    def settled(self) -> Jaxpr:
+        return self.jaxpr
+
+    def impl(self, *inputs: Any) -> Sequence[Any]:
+        return self.kernel(*inputs)
+
+    def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
+        if [(a.shape, a.dtype) for a in avals] != [(a.shape, a.dtype) for a in self.jaxpr.in_avals]:
+            raise TypeError(f"{self.name}: operands must be {self.jaxpr.in_avals}; got {avals}.")
+        return self.jaxpr.out_avals
+
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        return [page.call(targets, self.jaxpr, operands, self.label)]
+
+    def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
+        """Transpose the program: a function that is linear has no other derivative than itself."""
+        linear = [type(x) is Linear for x in inputs]
+        found = iter(transpose_jaxpr(self.jaxpr, cts, linear, [x for x in inputs if type(x) is not Linear]))
+        return [next(found) if mark else None for mark in linear]
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return sum(
+            e.primitive.flops([v.aval for v in e.inputs], [v.aval for v in e.outputs]) for e in self.jaxpr.equations
+        )
+
+    @property
+    def what(self) -> str:
+        """The function as messages call it."""
+        return f"{self.name}({self.label})"
+
+    @property
+    def own_rule(self) -> Any:
+        """The rule. Raises ``MissingRuleError`` where it is but a name."""
+        if isinstance(self.rule, str):
+            raise MissingRuleError(
+                f"{self.what}: a rule is a Python function, which the text of a program does not hold; got the name "
+                f"{self.rule!r}{here()}. Trace the function again."
+            )
+        return self.rule
+
+    def check_closed(self, marks: Sequence[bool], doing: str) -> None:
+        """Raise ``TypeError`` if one of the values that the function closes over is marked."""
+        if any(marks[: self.consts]):
+            aval = self.jaxpr.in_avals[list(marks).index(True)]
+            raise TypeError(
+                f"{self.what}: what is {doing} must be an argument that its rule knows; got {aval.strong()} that it closes "
+                f"over or has in nondiff_argnums{here()}. Pass it as an ordinary argument, or wrap it in stop_gradient."
+            )
+
+
+def padded(jaxpr: Jaxpr, at: int, avals: Sequence[ShapedArray]) -> Jaxpr:
+    """Return ``jaxpr`` with inputs of ``avals``, which it does not read, at position ``at``."""
+    inputs = [*jaxpr.in_vars[:at], *[Var(a) for a in avals], *jaxpr.in_vars[at:]]
+    return Jaxpr(inputs, jaxpr.equations, jaxpr.outputs, jaxpr.const_vars, jaxpr.constants)
+
+
+# -- functions -------------------------------------------------------------------------------------
+
+
+class Call(NamedTuple):
+    """One call inside a trace: the function's program, its operands, and the arguments as trees."""
+
+    body: Body
+    leaves: list[Any]
+    tree: PyTreeDef
+    fixed: list[Any]
+    """The arguments of ``nondiff_argnums``."""
+
+    @property
+    def avals(self) -> list[ShapedArray]:
+        """The types of the leaves, as rules see them."""
+        return [strong(x) for x in self.leaves]
+
+    def outputs(self, primitive: Primitive, operands: Sequence[Any]) -> Any:
+        """Return the result of the call as one equation; computed at once if nothing of it is traced."""
+        if innermost(operands) is None:
+            return tree_unflatten(self.body.out_tree, evaluate(primitive.jaxpr, operands))  # type: ignore[attr-defined]
+        return tree_unflatten(self.body.out_tree, bind(primitive, *operands))
+
+
+class WithRule:
+    """A function that has rules of its own: what the decorators return."""
+
+    decorator: ClassVar[str]
+
+    def __init__(self, fun: Callable[..., Any], nondiff_argnums: Any = (), nondiff_argnames: Any = ()) -> None:
+        check_callable(fun, self.decorator, f"@{self.decorator} over a function")
+        functools.update_wrapper(self, fun, updated=())
+        self._fun = fun
+        self._what = f"{self.decorator}({function_name(fun)})"
+        try:
+            self._signature: inspect.Signature | None = inspect.signature(fun)
+        except (TypeError, ValueError):  # Python does not tell, as for many built-in functions
+            self._signature = None
+        self._nondiff = self._positions(nondiff_argnums, nondiff_argnames)
+
+    def _positions(self, argnums: Any, argnames: Any) -> tuple[int, ...]:
+        """Return the positions of the arguments that no rule differentiates."""
+        numbers = argnums if isinstance(argnums, tuple | list) else (argnums,)
+        if not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in numbers):
+            raise TypeError(
+                f"{self._what}: nondiff_argnums must be an integer or a tuple of integers; got {argnums!r}. "
+                "Use nondiff_argnames for names."
+            )
+        names = (argnames,) if isinstance(argnames, str) else tuple(argnames)
+        parameters = list(self._signature.parameters.values()) if self._signature else []
+        places = {p.name: i for i, p in enumerate(parameters) if p.kind is not p.VAR_POSITIONAL}
+        for name in names:
+            if name not in places:
+                raise ValueError(
+                    f"{self._what}: nondiff_argnames must name parameters; got {name!r} for a function of "
+                    f"({', '.join(places)}). Correct the name."
+                )
+        count = len(parameters)
+        if self._signature and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+            for i in numbers:
+                if not -count <= i < count:
+                    raise ValueError(
+                        f"{self._what}: nondiff_argnums must name parameters; got {argnums!r} for a function of "
+                        f"({', '.join(places)}). Count from 0."
+                    )
+            numbers = [i % count for i in numbers]
+        return tuple(sorted({*map(int, numbers), *[places[name] for name in names]}))
+
+    def __repr__(self) -> str:
+        return self._what
+
+    def __reduce__(self) -> str:
+        return str(self.__qualname__)  # type: ignore[attr-defined]
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
+
+    def _check_rule(self) -> None:
+        """Raise ``MissingRuleError`` if the rule was not given."""
+        raise NotImplementedError
+
+    def _record(self, call: Call) -> Any:
+        """Bind the equation of a call, and return the result."""
+        raise NotImplementedError
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self._check_rule()
+        if current_trace() is None:
+            return self._fun(*args, **kwargs)
+        positional = self._resolved(args, kwargs)
+        fixed = [protect(positional[i]) for i in self._nondiff if i < len(positional)]
+        others = tuple([x for i, x in enumerate(positional) if i not in self._nondiff])
+        leaves, tree = self._leaves(others, [i for i in range(len(positional)) if i not in self._nondiff])
+
+        def flat(tracers: list[Any]) -> Any:
+            return self._fun(*self._merged(fixed, tree_unflatten(tree, tracers)))
+
+        return self._record(Call(_recorded(flat, leaves, self._what), leaves, tree, fixed))
+
+    def _resolved(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """Return all arguments by position, defaults included."""
+        if self._signature is None:
+            if kwargs:
+                raise TypeError(
+                    f"{self._what}: arguments by name need a signature, and {function_name(self._fun)} has none; got "
+                    f"{', '.join(kwargs)}{here()}. Pass them by position."
+                )
+            return args
+        bound = self._signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        if bound.kwargs:
+            raise TypeError(
+                f"{self._what}: every argument must have a position, for its rule; got the keyword-only "
+                f"{', '.join(bound.kwargs)}{here()}. Drop the star from the signature."
+            )
+        return bound.args
+
+    def _merged(self, fixed: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+        """Return the arguments in their order."""
+        rest, known = iter(others), iter(fixed)
+        count = len(fixed) + len(others)
+        return [next(known) if i in self._nondiff else next(rest) for i in range(count)]
+
+    def _leaves(self, others: tuple[Any, ...], positions: Sequence[int]) -> tuple[list[Any], PyTreeDef]:
+        raw, tree = tree_flatten(others)
+        try:
+            return [x if type(x) in SCALAR_AVALS else leaf_value(x, "", self._what) for x in raw], tree
+        except TypeError:
+            cure = "Name it in nondiff_argnums, or close over it."
+            for position, argument in zip(positions, others, strict=True):
+                for path, x in tree_flatten_with_path(argument)[0]:
+                    leaf_value(x, f"argument[{position}]{keystr(path)}", self._what, cure)
+            raise
+
+
+def _recorded(function: Callable[[list[Any]], Any], leaves: Sequence[Any], what: str) -> Body:
+    """Trace ``function`` of the values of ``leaves``. What Python asked of them is recorded outside of its program."""
+    values = [SCALAR_AVALS[type(x)].dtype.type(x) if type(x) in SCALAR_AVALS else x for x in leaves]
+    traced = trace(function, [leaf_aval(x) for x in leaves], values, what)
+    asked, jaxpr = _guards_apart(traced.jaxpr)
+    if asked is not None:
+        evaluate(asked, values, traced.values)
+    jaxpr = inline(jaxpr)
+    return Body(*close(simplify(jaxpr, reassociate=False) if traced.derived else jaxpr), traced.out_tree)
+
+
+def _guards_apart(jaxpr: Jaxpr) -> tuple[Jaxpr | None, Jaxpr]:
+    """Return the program of the guards, with what they need, and ``jaxpr`` without them."""
+    if not any(type(e.primitive) is Guard for e in jaxpr.equations):
+        return None, jaxpr
+    needed: set[Atom] = set()
+    asked = []
+    for equation in reversed(jaxpr.equations):
+        if type(equation.primitive) is Guard or not needed.isdisjoint(equation.outputs):
+            asked.append(equation)
+            needed.update([v for v in equation.inputs if type(v) is Var])
+    rest = [e for e in jaxpr.equations if type(e.primitive) is not Guard]
+    return jaxpr.replace(equations=asked[::-1], outputs=()), jaxpr.replace(equations=rest)
+
+
+# -- what rules are given, and what they return ----------------------------------------------------
+
+
+def given(x: Any) -> Any:
+    """Return ``x`` as an argument of a rule, which must not write into it."""
+    if type(x) is not Tracer:
+        return protect(x)
+    argument = Tracer(x._trace, x._var)
+    argument._alias = CALLER
+    return argument
+
+
+def strong(x: Any) -> ShapedArray:
+    """Return the aval of an operand, never weakly typed."""
+    if type(x) in SCALAR_AVALS:
+        return SCALAR_AVALS[type(x)].strong()
+    return ShapedArray(x.shape, x.dtype)
+
+
+def conformed(
+    result: Any,
+    tree: PyTreeDef,
+    avals: Sequence[ShapedArray],
+    what: str,
+    word: str,
+    when: tuple[str, str],
+    cure: str | None = None,
+) -> list[Any]:
+    """Return the leaves of what a rule has returned, which must be of ``tree`` and ``avals``; None for symbolic zeros.
+
+    Python's numbers adapt to the dtype that they meet.
+    """
+    raw, got = tree_flatten(result)
+    if got != tree:
+        check_same(what, word, tree, avals, got, (), when)
+    leaves = [_adapted(x, a, what, word, when) for x, a in zip(raw, avals, strict=True)]
+    found = [x.aval if type(x) is SymbolicZero else strong(x) for x in leaves]
+    check_same(what, word, tree, avals, got, found, when, cure)
+    return [None if type(x) is SymbolicZero else x for x in leaves]
+
+
+def _adapted(x: Any, aval: ShapedArray, what: str, word: str, when: tuple[str, str]) -> Any:
+    kind = type(x)
+    if kind is SymbolicZero:
+        return x
+    if kind in SCALAR_AVALS:
+        dtype = SCALAR_AVALS[kind].dtype
+        fits = aval.dtype.kind in "fciub" and np.can_cast(dtype, aval.dtype, "same_kind")
+        return (aval.dtype if fits else dtype).type(x)
+    try:
+        x = as_operand(x)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, AutotraceError):
+            raise
+        _refuse(x, what, word, when)
+    weak = type(x) is Tracer and x.aval.weak_type and x.dtype != aval.dtype
+    return x.astype(aval.dtype) if weak and np.can_cast(x.dtype, aval.dtype, "same_kind") else x
+
+
+def _refuse(x: Any, what: str, word: str, when: tuple[str, str]) -> NoReturn:
+    raise TypeError(
+        f"{what}: the {word} must hold arrays and numbers; got {type(x).__name__} {when[1]}{here()}. Return arrays."
+    ) from None
+
+
+def tangent_zero(aval: ShapedArray) -> SymbolicZero:
+    """Return the zero tangent of a value of ``aval``."""
+    return SymbolicZero(aval.shape, tangent_dtype(aval.dtype))
+
+
+# -- what rules close over -------------------------------------------------------------------------
+
+
+def closes_over_traced(*things: Any) -> bool:
+    """Tell whether functions, or trees of them, hold traced values: in closures, defaults and bound arguments."""
+    seen: set[int] = set()
+    stack = list(things)
+    while stack:
+        x = stack.pop()
+        if id(x) in seen:
+            continue
+        seen.add(id(x))
+        if isinstance(x, Tracer):
+            return True
+        stack.extend(_held(x))
+    return False
+
+
+def _held(x: Any) -> Iterable[Any]:
+    if isinstance(x, FunctionType):
+        cells = [cell.cell_contents for cell in x.__closure__ or () if _is_filled(cell)]
+        return [*cells, *(x.__defaults__ or ()), *(x.__kwdefaults__ or {}).values()]
+    if isinstance(x, functools.partial):
+        return [x.func, *x.args, *x.keywords.values()]
+    if isinstance(x, MethodType):
+        return [x.__func__, x.__self__]
+    if isinstance(x, WithRule):
+        return vars(x).values()
+    if type(x).__module__.startswith("autotrace.") and hasattr(x, "__wrapped__"):
+        return [x.__wrapped__]
+    if isinstance(x, tuple | list | dict):
+        return tree_leaves(x)
+    return ()
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  asking is the test
+    except ValueError:
+        return False
+    return True
