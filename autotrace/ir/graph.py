@@ -35,6 +35,7 @@ __all__ = [
     "graph_of",
     "printable",
     "programs_in",
+    "require_names",
 ]
 
 INPUT, CONSTANT, OUTPUT = "input", "constant", "output"
@@ -58,7 +59,9 @@ BOXED_ABOVE = 60
 FOLDED_ABOVE = 200
 """With ``"auto"``: more equations than these are folded by source function."""
 MOST_PARTS = 80
-"""A folded program has about this many nodes at most."""
+"""A folded program has about this many nodes at most,"""
+FEWEST_PARTS = 20
+"""and of a long one no node is more than one in this many of its equations."""
 MOST_NESTED = 6
 """Programs inside programs are opened to this depth."""
 MOST_ELEMENTS = 4
@@ -122,14 +125,19 @@ def graph_of(jaxpr: Jaxpr, *, group: str = "auto", names: str = "letters", calle
         raise ValueError(
             f"{caller}: group must be one of {', '.join(map(repr, GROUPINGS))}; got {group!r}. Leave it out for 'auto'."
         )
-    if names not in STYLES:
-        raise ValueError(f"{caller}: names must be 'letters' or 'user'; got {names!r}. Use one of these.")
+    require_names(names, caller)
     if group == "auto":
         count = _count(jaxpr)
         group = "none" if count <= BOXED_ABOVE else "boxes" if count <= FOLDED_ABOVE else "folded"
     builder = _Builder(group, names)
     builder.program(jaxpr, None, 0)
     return builder.graph()
+
+
+def require_names(names: str, caller: str) -> None:
+    """Raise ``ValueError`` for a style of names that there is not."""
+    if names not in STYLES:
+        raise ValueError(f"{caller}: names must be 'letters' or 'user'; got {names!r}. Use one of these.")
 
 
 # Texts.
@@ -212,17 +220,23 @@ def _parts(equations: Sequence[Equation], group: str) -> list[list[Equation]]:
         return (functions[key], source[2])
 
     parts = _runs(equations, of_function)
-    if group == "boxes" or len(parts) <= MOST_PARTS:
+    if group == "boxes" or len(equations) <= FOLDED_ABOVE:
         return parts
-    # Too many still: forget the functions, then the phases too, and cut what stands together into equal pieces.
+    if len(parts) <= MOST_PARTS:
+        return _pieces(parts, -(-len(equations) // FEWEST_PARTS))
+    # Too many still: forget the functions, then the phases too.
     size = -(-len(equations) // (MOST_PARTS * 3 // 4))
     forgetful: list[Callable[[int], Hashable]] = [lambda i: phase_of(equations[i]), lambda i: None]
     for key_of in forgetful:
-        runs = _runs(equations, key_of)
-        parts = [run[i : i + size] for run in runs for i in range(0, len(run), size)]
+        parts = _pieces(_runs(equations, key_of), size)
         if len(parts) <= MOST_PARTS:
             break
     return parts
+
+
+def _pieces(runs: list[list[Equation]], size: int) -> list[list[Equation]]:
+    """Cut runs longer than ``size``: a program of a single function is to be more than a single figure."""
+    return [run[i : i + size] for run in runs for i in range(0, len(run), size)]
 
 
 def _runs(equations: Sequence[Equation], key_of: Callable[[int], Hashable]) -> list[list[Equation]]:
@@ -432,11 +446,11 @@ class _Scope:
         self.origins: dict[Atom, _Origin] = {}
 
     def binder(self, var: Var) -> str:
-        return f"{self.names.get(var, '?')}:{var.aval}"
+        return f"{self.names.get(var, '_unbound')}:{var.aval}"
 
     def atom(self, atom: Atom) -> str:
-        """Name an operand; one that nothing defines, in a program that is not right, is a question mark."""
-        return self.names.get(atom, "?") if isinstance(atom, Var) else literal_text(atom)
+        """Name an operand; one that nothing defines, in a program that is not right, is ``_unbound``."""
+        return self.names.get(atom, "_unbound") if isinstance(atom, Var) else literal_text(atom)
 
     def equation(self, equation: Equation) -> str:
         binders = " ".join(map(self.binder, equation.outputs))

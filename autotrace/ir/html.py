@@ -90,7 +90,7 @@ class _View:
         yield _row(f"{indent}{{ {_word('lambda')} {constants}{' ' if constants else ''}; {inputs}. {_word('let')}")
         for equation in self.kept(jaxpr.equations):
             if isinstance(equation, int):
-                yield _row(f'{indent}    <span class="at-more">… {equation} more equations …</span>')
+                yield _row(f'{indent}    <span class="at-more">... {equation} equations ...</span>')
             else:
                 yield from self.equation(equation, scope, depth, indent + "    ")
         outputs = ", ".join(map(scope.atom, jaxpr.outputs)) + ("," if len(jaxpr.outputs) == 1 else "")
@@ -98,11 +98,11 @@ class _View:
 
     def kept(self, equations: Sequence[Equation]) -> Iterable[Equation | int]:
         """Yield the equations that are shown, and the number of those in the middle that are not."""
-        if self.most is None or len(equations) <= self.most:
+        hidden = 0 if self.most is None else len(equations) - max(0, self.most)
+        if hidden <= 1:
             return equations
-        head = max(0, self.most + 1) // 2
-        tail = max(0, self.most) - head
-        return [*equations[:head], len(equations) - head - tail, *equations[len(equations) - tail :]]
+        head = (len(equations) - hidden + 1) // 2
+        return [*equations[:head], hidden, *equations[head + hidden :]]
 
     def equation(self, equation: Equation, scope: _Scope, depth: int, indent: str) -> Iterator[str]:
         key = "guard" if equation.primitive.effect else PHASES.get(phase_of(equation), "primal")
@@ -149,7 +149,7 @@ class _Scope:
 
     def name(self, var: Var, defined: bool) -> str:
         if var not in self.names:
-            return "?"
+            return "_unbound"
         told = f"{self.names[var]}:{var.aval}" + (", residual" if var in self.residuals else "")
         kinds = "at-v" + (" at-def" if defined else "") + (" at-residual" if var in self.residuals else "")
         return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .dot import dot_text
-from .graph import graph_of
+from .graph import graph_of, require_names
 from .html import html_fragment, html_page
 from .mermaid import mermaid_text
 from .svg import svg_text
@@ -33,6 +33,7 @@ def to_svg(jaxpr: Jaxpr, engine: str, group: str, names: str) -> str:
 
 def to_html(jaxpr: Jaxpr, page: bool, picture: bool, names: str, max_equations: int | None) -> str:
     """See ``Jaxpr.to_html``."""
+    require_names(names, "to_html")
     drawn = svg_text(graph_of(jaxpr, names=names, caller="to_html"), engine="plain") if picture else ""
     write = html_page if page else html_fragment
     return write(jaxpr, names=names, max_equations=max_equations, picture=drawn)
