@@ -19,12 +19,12 @@ from .avals import ShapedArray
 from .equation import Atom, Equation, Literal, Var
 from .names import variable_names
 from .source import COTANGENT, TANGENT, Source, place
-from .translate import Translator, dtype_text, number_text, value_text
+from .translate import Translator, dtype_text, is_uniform, number_text, value_text
 
 __all__ = ["Page", "PythonText", "Spelled", "to_python"]
 
 SMALL = 64
-"""Constants of up to so many elements are written into the text."""
+"""Constants of up to so many elements are written into the text; larger ones only if all elements are one number."""
 _WIDTH = 100
 _RESERVED = frozenset({*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "np"})
 _PHASES = {TANGENT: "derivative of ", COTANGENT: "cotangent of "}
@@ -180,7 +180,7 @@ class Page:
         lines = [f'"""Written by autotrace: a program of {count} equation{"" if count == 1 else "s"}.', ""]
         lines += [f"{scope.names[v]} : {v.aval}" for v in jaxpr.in_vars]
         for name, array in self.constants.items():
-            lines.append(f"{name} : {ShapedArray(array.shape, array.dtype)}, a constant of the program, kept beside it")
+            lines.append(f"{name} : {ShapedArray(array.shape, array.dtype)}, a constant of the program: text.constants[{name!r}]")
         returned = [f"{scope.operand(atom)} : {atom.aval}" for atom in jaxpr.outputs]
         return [*lines, *([""] if len(lines) > 2 else []), f"Returns {', '.join(returned) or 'nothing'}.", '"""']
 
@@ -205,7 +205,7 @@ class Page:
     def hold(self, name: str, value: Any) -> str:
         """Keep a constant of a program, in the text or beside it; return its name."""
         name = self._claim(name, self._reserved | self._used, self._reserved)
-        if np.size(value) > SMALL:
+        if np.size(value) > SMALL and not is_uniform(np.asarray(value)):
             self.constants[name] = np.asarray(value)
         else:
             self._held += _wrapped(f"{name} = {value_text(np.asarray(value), self)}")

@@ -23,7 +23,7 @@ import numpy as np
 from ..errors import MissingRuleError
 from .source import here
 
-__all__ = ["Translator", "dtype_text", "number_text", "refuse", "value_text"]
+__all__ = ["Translator", "dtype_text", "is_uniform", "number_text", "refuse", "value_text"]
 
 _BINARY: dict[Any, type[ast.operator]] = {
     operator.add: ast.Add,
@@ -459,6 +459,8 @@ def _scalar_text(value: Any) -> str:
     return f"{dtype_text(value.dtype)}({number_text(value)})"
 
 
+_SHORT = 8
+"""Arrays of up to so many elements are written as lists, whatever is in them."""
 _INFERRED = (np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.bool_), np.dtype(np.complex128))
 
 
@@ -466,10 +468,18 @@ def _array_text(array: np.ndarray) -> str:
     if not array.size or array.dtype.kind not in "biufc":
         return f"np.zeros({array.shape}, {dtype_text(array.dtype)})"
     flat = array.ravel()
-    if array.size > 8 and all(x.tobytes() == flat[0].tobytes() for x in flat):
-        return f"np.full({array.shape}, {number_text(flat[0])}, {dtype_text(array.dtype)})"
-    numbers = _nested(array.tolist(), number_text)
-    return f"np.array({numbers})" if array.dtype in _INFERRED else f"np.array({numbers}, {dtype_text(array.dtype)})"
+    dtype = "" if array.dtype in _INFERRED else f", {dtype_text(array.dtype)}"
+    if array.size > _SHORT and is_uniform(array):
+        return f"np.full({array.shape}, {number_text(flat[0])}{dtype})"
+    if array.size > _SHORT and array.ndim == 1 and array.tobytes() == np.arange(array.size).tobytes() and array.dtype == np.int64:
+        return f"np.arange({array.size})"
+    return f"np.array({_nested(array.tolist(), number_text)}{dtype})"
+
+
+def is_uniform(array: np.ndarray) -> bool:
+    """Tell whether all elements of an array are the same number, to the bit."""
+    flat = array.ravel()
+    return bool(array.size) and array.dtype.kind in "biufc" and flat.tobytes() == flat[:1].tobytes() * array.size
 
 
 def _nested(values: Any, text: Callable[[Any], str]) -> str:

@@ -248,6 +248,10 @@ class Select(Elementwise):
         chosen: Any = np.where(condition, x, y)
         return chosen[()]
 
+    def spell(self, page: Any, condition: Any, x: Any, y: Any) -> str:
+        scalar = not (condition.aval.ndim or x.aval.ndim or y.aval.ndim)
+        return f"np.where({condition}, {x}, {y}){'[()]' if scalar else ''}"
+
     def operand_dtypes(self, avals: Any) -> tuple[np.dtype[Any], ...]:
         _, x, y = avals
         weak = [a.dtype.type(0).item() if a.weak_type else a.dtype for a in (x, y)]
