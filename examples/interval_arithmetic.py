@@ -1,4 +1,4 @@
-"""A transform of one's own (docs/transforms.md): bounds on a box prove that noise cannot change what a network reads."""
+"""A transform of one's own (docs/transforms.md): bounds prove that noise cannot change what a network reads."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autotrace import check_jaxpr, grad, jacfwd, jvp, make_jaxpr, print_jaxpr, value_and_grad, vjp, vmap
+from autotrace import check_jaxpr, grad, hvp, jacfwd, jvp, make_jaxpr, print_jaxpr, value_and_grad, vjp, vmap
 from autotrace.compile.simplify import simplify
 
 FOLDER = Path(__file__).parent / "golden"
@@ -46,6 +46,24 @@ def _network_arguments():
     return params, np.ones((5, 4)), np.array([0, 1, 1, 0, 1])
 
 
+def digits_loss(params, x, y):
+    """The loss of examples/digits.py and examples/read_the_program.py."""
+    hidden = np.maximum(x @ params["W1"] + params["b1"], 0)
+    s = hidden @ params["W2"] + params["b2"]
+    s = s - np.max(s, axis=1, keepdims=True)
+    log_total = np.log(np.sum(np.exp(s), axis=1))
+    return np.mean(log_total - s[np.arange(len(y)), y])
+
+
+def digits_product(params, direction, x, y):
+    return hvp(lambda params: digits_loss(params, x, y))(params, direction)
+
+
+def _digits_arguments(count=1):
+    params = {"W1": np.ones((64, 64)), "b1": np.zeros(64), "W2": np.ones((64, 10)), "b2": np.zeros(10)}
+    return *[params] * count, np.ones((32, 64)), np.arange(32) % 10
+
+
 TABLE = np.array([1.0, 2.0, 3.0])
 X = np.array([0.5, -1.0, 2.0])
 
@@ -69,6 +87,9 @@ PROGRAMS = {
     "constants_simplified": lambda: simplify(make_jaxpr(lambda x: np.dot(x, TABLE) + np.dot(x, TABLE))(X)),
     "broadcast_and_indices": lambda: make_jaxpr(grad(lambda x: np.sum((x[:, None] * TABLE)[np.array([0, 0, 2])])))(X),
     "network": lambda: make_jaxpr(network)(*_network_arguments()),
+    "digits_loss": lambda: make_jaxpr(digits_loss)(*_digits_arguments()),
+    "digits_gradient": lambda: make_jaxpr(grad(digits_loss))(*_digits_arguments()),
+    "digits_hessian_vector_product": lambda: make_jaxpr(digits_product)(*_digits_arguments(2)),
     "network_gradient": lambda: make_jaxpr(value_and_grad(network))(*_network_arguments()),
 }
 
@@ -77,8 +98,10 @@ PROGRAMS = {
 def test_golden(name):
     jaxpr = PROGRAMS[name]()
     check_jaxpr(jaxpr)
-    text = print_jaxpr(jaxpr) + "\n"
-    file = FOLDER / f"{name}.txt"
+    assert_is_golden(FOLDER / f"{name}.txt", print_jaxpr(jaxpr) + "\n")
+
+
+def assert_is_golden(file, text):
     if os.environ.get("AUTOTRACE_GOLDEN") == "write":
         FOLDER.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
@@ -88,8 +111,21 @@ def test_golden(name):
         pytest.fail("\n".join([f"{file.name}: the program changed", *diff]), pytrace=False)
 
 
+PYTHON = {
+    "digits_gradient": lambda: make_jaxpr(grad(digits_loss))(*_digits_arguments()),
+    "guards": lambda: make_jaxpr(newton)(2.0),
+    "network": lambda: make_jaxpr(network)(*_network_arguments()),
+}
+
+
+@pytest.mark.parametrize("name", PYTHON)
+def test_golden_python(name):
+    text = PYTHON[name]().to_python(name, names="user", comments=False)
+    assert_is_golden(FOLDER / f"{name}.py.txt", text)
+
+
 def test_every_golden_file_has_its_program():
-    assert {file.stem for file in FOLDER.glob("*.txt")} == set(PROGRAMS)
+    assert {file.stem for file in FOLDER.glob("*.txt")} == {*PROGRAMS, *[f"{name}.py" for name in PYTHON]}
 
 
 def test_printing_is_deterministic():

@@ -123,7 +123,7 @@ def test_updates_are_assignments_to_a_copy() -> None:
         return y
 
     assert written(f, X) == 'b = a * 1.0\nc = b.copy(order="K")\nc[0] = np.float64(5.0)\nreturn c\n'
-    assert 'np.add.at(' in written(at.grad(lambda x: np.sum(x[np.array([0, 0])] ** 2)), X)
+    assert "np.add.at(" in written(at.grad(lambda x: np.sum(x[np.array([0, 0])] ** 2)), X)
 
 
 def test_user_names_and_lines_are_kept() -> None:
@@ -148,7 +148,7 @@ def test_names_that_mean_something_in_python_are_not_used() -> None:
     jaxpr = make_jaxpr(f)(0.0)
     assert run(jaxpr.to_python())(0.0) == 1000.0  # ... as, if, in, is, or, ..., all, any, int ...
 
-    def np_(np: Any, sum: Any) -> Any:  # noqa: A002
+    def np_(np: Any, sum: Any) -> Any:
         return np * sum
 
     assert run(make_jaxpr(np_)(2.0, 3.0).to_python(names="user"))(2.0, 3.0) == 6.0

@@ -1,4 +1,4 @@
-"""The methods of programs for those who write transforms: what they change, and that they leave the program as it is."""
+"""The methods of programs for those who write transforms: what they change, and that they change a copy."""
 
 import numpy as np
 import pytest
@@ -52,9 +52,7 @@ def test_map_equations_one_for_one(jaxpr):
 
 
 def test_map_equations_to_several_and_to_none(jaxpr):
-    twice = jaxpr.map_equations(
-        lambda e: [e._replace(outputs=tuple(type(v)(v.aval) for v in e.outputs)), e]
-    ).check()
+    twice = jaxpr.map_equations(lambda e: [e._replace(outputs=tuple(type(v)(v.aval) for v in e.outputs)), e]).check()
     assert len(twice.equations) == 2 * len(jaxpr.equations)
     assert len(twice.dce().equations) == len(jaxpr.equations)
     without = jaxpr.map_equations(lambda e: None if e.primitive is COS else e)

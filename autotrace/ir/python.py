@@ -48,15 +48,14 @@ class Spelled(str):
         return self
 
 
-def to_python(
-    jaxpr: Any, name: str = "program", *, names: str = "letters", comments: bool = True
-) -> PythonText:
+def to_python(jaxpr: Any, name: str = "program", *, names: str = "letters", comments: bool = True) -> PythonText:
     """Return the text of a Python file with a function ``name`` that does what ``jaxpr`` does, on NumPy alone.
 
     It takes the inputs of the program as positional arguments and returns its output, or the tuple of its outputs.
-    Variables are called as in the printed program, by ``letters`` or with ``names="user"``. Constants of up to 64 elements stand in the text; larger ones
-    become keyword arguments, and the text carries the arrays: ``program(*leaves, **text.constants)``. A guard
-    becomes an ``if`` that raises ``ValueError``. With ``comments``, the user's lines stand over what they became.
+    Variables are called as in the printed program, by letters, or with ``names="user"`` as the user calls them.
+    Constants of up to 64 elements, and those whose elements are all one number, stand in the text; others become
+    keyword arguments, and the text carries the arrays: ``program(*leaves, **text.constants)``. A guard becomes an
+    ``if`` that raises ``ValueError``. With ``comments``, the user's lines stand over what they became.
 
     Raises ``ValueError`` if ``name`` is no name, :class:`autotrace.errors.MissingRuleError` if a primitive can
     not be spelled.
@@ -167,7 +166,7 @@ class Page:
         for text in self.helpers.values():
             lines += ["", "", text]
         if self._held:
-            lines += ["", *(["" ] if self.helpers else []), *self._held]
+            lines += ["", *([""] if self.helpers else []), *self._held]
         lines += ["", "", *_wrapped(f"def {self.name}({', '.join([*inputs, *keywords])}):")]
         lines += _indented(self._docstring(jaxpr, scope))
         lines += _indented([*self._inner, *body, *([f"return {', '.join(outputs)}"] if outputs else ["return ()"])])
@@ -180,7 +179,8 @@ class Page:
         lines = [f'"""Written by autotrace: a program of {count} equation{"" if count == 1 else "s"}.', ""]
         lines += [f"{scope.names[v]} : {v.aval}" for v in jaxpr.in_vars]
         for name, array in self.constants.items():
-            lines.append(f"{name} : {ShapedArray(array.shape, array.dtype)}, a constant of the program: text.constants[{name!r}]")
+            aval = ShapedArray(array.shape, array.dtype)
+            lines.append(f"{name} : {aval}, a constant of the program: text.constants[{name!r}]")
         returned = [f"{scope.operand(atom)} : {atom.aval}" for atom in jaxpr.outputs]
         return [*lines, *([""] if len(lines) > 2 else []), f"Returns {', '.join(returned) or 'nothing'}.", '"""']
 
@@ -240,7 +240,7 @@ class _Scope:
 
     def operand(self, atom: Atom, plain: bool = False) -> Spelled:
         """Return the text of ``atom``. A number keeps its dtype, unless it is ``plain``: then it adapts to others."""
-        if type(atom) is Var:
+        if isinstance(atom, Var):
             return Spelled(self.names[atom], atom.aval)
         value = atom.aval.dtype.type(atom.value)
         return Spelled(number_text(value) if plain else value_text(value, None), atom.aval)
@@ -288,7 +288,8 @@ def _wrapped(line: str) -> list[str]:
     if len(line) <= _WIDTH or "'" in line or '"' in line or "#" in line or not line.endswith((")", "]", "):")):
         return [line]
     inner = " " * (len(line) - len(line.lstrip()) + 4)
-    pieces, current = [], ""
+    pieces: list[str] = []
+    current = ""
     for part in line.replace(", ", ",\0 ").split("\0"):
         if current and len(current) + len(part) > _WIDTH and "(" in "".join(pieces) + current:
             pieces.append(current)

@@ -89,8 +89,9 @@ class Translator:
             module, _, last = name.rpartition(".")
             return f"{self.page.module(module)}.{last}" if module else last
         if isinstance(function, MethodType):
-            owner = function.__self__
-            return self._helper(function.__func__, owner, f"{owner.name}_{function.__name__.strip('_')}")
+            owner: Any = function.__self__
+            source: Any = function.__func__
+            return self._helper(source, owner, f"{owner.name}_{function.__name__.strip('_')}")
         if isinstance(function, FunctionType) and function.__name__ != "<lambda>":
             return self._helper(function, None, function.__name__.strip("_"))
         refuse(primitive, f"{function!r} is not a function of NumPy, nor one whose source can be copied")
@@ -321,7 +322,8 @@ def _shortened(body: list[ast.stmt]) -> list[ast.stmt]:
 
 def _plain_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     first = body[0] if body else None
-    is_text = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    text = first.value if isinstance(first, ast.Expr) else None
+    is_text = isinstance(text, ast.Constant) and isinstance(text.value, str)
     return body[1:] if is_text and len(body) == 2 else body
 
 
@@ -471,7 +473,7 @@ def _array_text(array: np.ndarray) -> str:
     dtype = "" if array.dtype in _INFERRED else f", {dtype_text(array.dtype)}"
     if array.size > _SHORT and is_uniform(array):
         return f"np.full({array.shape}, {number_text(flat[0])}{dtype})"
-    if array.size > _SHORT and array.ndim == 1 and array.tobytes() == np.arange(array.size).tobytes() and array.dtype == np.int64:
+    if array.size > _SHORT and array.ndim == 1 and array.dtype == np.int64 and (array == np.arange(array.size)).all():
         return f"np.arange({array.size})"
     return f"np.array({_nested(array.tolist(), number_text)}{dtype})"
 

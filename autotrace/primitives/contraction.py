@@ -112,8 +112,8 @@ def _spelled(subscripts: str, x: str, y: str) -> str:
     a, b = operands.split(",")
     summed = [c for c in a if c in b and c not in out]
     if not summed:
-        left, right = _lined_up(a, out, x), _lined_up(b, out, y)
-        return f"{left} * {right}" if left and right else f"np.einsum({subscripts!r}, {x}, {y})"
+        factors = _lined_up(a, out, x), _lined_up(b, out, y)
+        return f"{factors[0]} * {factors[1]}" if None not in factors else f"np.einsum({subscripts!r}, {x}, {y})"
     stack = "".join(c for c in out if c in a and c in b)
     left, right = ([c for c in t if c not in (*stack, *summed)] for t in (a, b))
     if len(summed) != 1 or len(left) > 1 or len(right) > 1 or (stack and not (left and right)):
