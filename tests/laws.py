@@ -4,6 +4,8 @@ Each raises ``AssertionError`` where the law is broken. ``tests/test_laws.py`` r
 ``tests/test_checker.py`` shows that they catch wrong rules.
 """
 
+import os
+import tempfile
 import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -17,14 +19,18 @@ from autotrace import (
     check_jaxpr,
     eval_jaxpr,
     float0,
+    jit,
     jvp,
     linear_transpose,
     linearize,
+    load_jaxpr,
     make_jaxpr,
+    parse_jaxpr,
     vjp,
     vmap,
 )
-from autotrace.ir import Jaxpr, Literal
+from autotrace.ir import Jaxpr, Literal, referenced
+from autotrace.ir.print import WRITTEN_OUT
 from autotrace.test_util import inner_product, numerical_jvp, random_like
 from autotrace.tree import tree_flatten, tree_leaves, tree_unflatten
 from tests.catalogue import Case
@@ -384,6 +390,30 @@ def _vary(x: Any, k: int) -> Any:
     return (np.roll(x, k) * x.dtype.type(1 - 0.01 * k))[()]
 
 
+def text(p: Problem) -> None:
+    """Programs, of derivatives, batches and jitted functions too, are what their text says, and come back from a file."""
+    with quiet():
+        jaxpr = make_jaxpr(p)(*p.leaves)
+        with tempfile.TemporaryDirectory() as folder:
+            jaxpr.save(os.path.join(folder, "program"))
+            assert load_jaxpr(os.path.join(folder, "program")) == jaxpr, f"another program was loaded:\n{jaxpr}"
+        check_text(jit(p).lower(*p.leaves).jaxpr)
+        if "vmap" not in p.case.skip:
+            check_text(make_jaxpr(vmap(p))(*[np.stack([x, x]) for x in numbers(p.leaves)]))
+        point, dots = p.point, random_like(p.point, p.rng)
+        check_text(make_jaxpr(lambda x, dx: jvp(p.smooth, tuple(x), tuple(dx))[1])(point, dots))
+        cts = random_like(p.smooth(*point), p.rng)
+        check_text(make_jaxpr(lambda x, ct: vjp(p.smooth, *x)[1](ct))(point, cts))
+
+
+def check_text(jaxpr: Jaxpr) -> None:
+    """Assert that a program's text is parsed to the same program."""
+    written = str(jaxpr)
+    large = any(constant.size > WRITTEN_OUT for constant in jaxpr.constants)
+    constants = referenced(jaxpr) if large or "{" in written[1:] else None
+    assert parse_jaxpr(written, constants) == jaxpr, f"another program was parsed:\n{written}"
+
+
 LAWS: dict[str, Callable[[Problem], None]] = {
     "value": value,
     "warnings": warned,
@@ -394,4 +424,5 @@ LAWS: dict[str, Callable[[Problem], None]] = {
     "vmap": batching,
     "linearize": linear,
     "float32": float32,
+    "text": text,
 }

@@ -38,7 +38,13 @@ def energy(speed, weights):
 
 
 def mixed(x):
-    return (x[1:, None] * np.arange(3) + 2j, np.float32(0.1) * x.astype("f4"), np.sort(x)[::-1], np.fft.fft(x), TABLE + 1)
+    return (
+        x[1:, None] * np.arange(3) + 2j,
+        np.float32(0.1) * x.astype("f4"),
+        np.sort(x)[::-1],
+        np.fft.fft(x),
+        TABLE + 1,
+    )
 
 
 PROGRAMS = {
@@ -123,7 +129,7 @@ def test_names_of_arguments():
     ]  # fmt: skip
     assert names_of(make_jaxpr(grad(f))({"w": [1.0]}, 2.0, 3.0, 4.0, scale=5.0))[0] == "params_w_0"
     assert names_of(make_jaxpr(lambda n, x: x * n, static_argnums=0)(2, 1.0))[0] == "x"
-    assert names_of(make_jaxpr(np.sin)(1.0)) == ["x", "a"] or names_of(make_jaxpr(np.sin)(1.0))
+    assert names_of(make_jaxpr(np.sin)(1.0)) == ["x", "a"]
 
 
 def test_names_of_local_variables():

@@ -88,7 +88,11 @@ def diff_jaxprs(first: Jaxpr, second: Jaxpr) -> JaxprDiff:
             )
     if first == second:
         names = variable_names(first)
-        lines = [head_text(first, names), *[_line(e, names) for e in first.equations], f"  {outputs_text(first, names)}"]
+        lines = [
+            head_text(first, names),
+            *[_line(e, names) for e in first.equations],
+            f"  {outputs_text(first, names)}",
+        ]
         return JaxprDiff([Change(" ", line) for line in lines])
     return JaxprDiff(list(_compare(first, second)))
 

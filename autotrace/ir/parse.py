@@ -130,16 +130,14 @@ class _Parser:
         self._next = min(self._next + 1, len(self._tokens) - 1)
         return token
 
-    def _follows(self, *texts: str) -> bool:
-        """Tell whether the next tokens are signs or words of these texts."""
-        for token, text in zip(self._tokens[self._next : self._next + len(texts)], texts, strict=False):
-            if token.text != text or token.kind not in ("sign", "name"):
-                return False
-        return True
+    def _follows(self, text: str) -> bool:
+        """Tell whether the next token is this sign or word."""
+        token = self._tokens[self._next]
+        return token.text == text and token.kind in ("sign", "name")
 
     def _accept(self, text: str) -> bool:
         if self._follows(text):
-            self._advance()
+            self._next += 1
             return True
         return False
 

@@ -61,6 +61,7 @@ LAWS = (
     "vmap",
     "linearize",
     "float32",
+    "text",
 )
 
 
