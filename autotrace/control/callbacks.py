@@ -52,6 +52,16 @@ class PureCallback(Primitive):
                 )
         return tuple([x.astype(aval.dtype)[()] for x, aval in zip(found, self.results, strict=True)])
 
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        names = [page.local("found") for _ in targets]
+        returned = _written(page, tree_unflatten(self.out_tree, names))
+        called = f"{page.function(self.function)}({_arguments(page, self.tree, operands)})"
+        casts = [
+            f"{target} = np.asarray({name}).astype({page.dtype(aval.dtype)})[()]"
+            for target, name, aval in zip(targets, names, self.results, strict=True)
+        ]
+        return [f"{returned} = {called}", *casts]
+
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         return self.results
 
@@ -135,6 +145,12 @@ class DebugCallback(Primitive):
         self.function(*args, **kwargs)
         return ()
 
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        arguments = _arguments(page, self.tree, operands)
+        if isinstance(self.function, _Print):
+            return [f"print({self.function.fmt!r}.format({arguments}))"]
+        return [f"{page.function(self.function)}({arguments})"]
+
     def abstract(self, *avals: ShapedArray) -> tuple[()]:
         return ()
 
@@ -148,6 +164,33 @@ class DebugCallback(Primitive):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
+
+
+def _arguments(page: Any, tree: PyTreeDef, operands: Sequence[Any]) -> str:
+    """Return the arguments of a call as Python text."""
+    args, kwargs = tree_unflatten(tree, list(operands))
+    return ", ".join([*[_written(page, x) for x in args], *[f"{k}={_written(page, x)}" for k, x in kwargs.items()]])
+
+
+def _written(page: Any, x: Any) -> str:
+    """Return a tree of names as Python text: of tuples, lists and dicts.
+
+    Raises ``MissingRuleError`` for others, whose classes a plain file does not have.
+    """
+    if isinstance(x, str):
+        return str(x)
+    if type(x) is tuple:
+        return f"({', '.join(_written(page, v) for v in x)}{',' if len(x) == 1 else ''})"
+    if type(x) is list:
+        return f"[{', '.join(_written(page, v) for v in x)}]"
+    if type(x) is dict:
+        return f"{{{', '.join(f'{page.value(k)}: {_written(page, v)}' for k, v in x.items())}}}"
+    if x is None:
+        return "None"
+    raise MissingRuleError(
+        f"to_python: callbacks must take and return tuples, lists and dicts; got {type(x).__name__}{here()}. "
+        "Pass its parts."
+    )
 
 
 def callback(callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:

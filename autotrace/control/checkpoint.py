@@ -15,12 +15,13 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ..compile.program import Program
-from ..ir import Atom, Equation, Jaxpr, Linear, Linearized, Primitive, ShapedArray, Slot, place
+from ..ir import Atom, Equation, Jaxpr, Linear, Linearized, Operand, Primitive, ShapedArray, Slot, place
 from ..primitives.contraction import Einsum
 from ..primitives.families import LinearMap
 from ..tracing import Tracer, bind, leaf_value
 from ..transforms.arguments import function_name, leaves_of, owned, trace_leaves
 from ..transforms.linear import transpose_jaxpr
+from ..transforms.sparsity import through
 from ..transforms.wrapper import check_callable, transformed
 from ..tree import keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_map, tree_unflatten
 from .flow import leaves_and_tree, rows_length, scan
@@ -77,6 +78,9 @@ class Checkpoint(Primitive):
 
     def impl(self, *inputs: Any) -> Sequence[Any]:
         return self.kernel(*inputs)
+
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        return [page.call(targets, self.jaxpr, operands, self.label)]
 
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         if [(a.shape, a.dtype) for a in avals] != [(a.shape, a.dtype) for a in self.jaxpr.in_avals]:
@@ -179,6 +183,9 @@ class Checkpoint(Primitive):
         return self._of(
             derive(lambda tracers: batched_program(self.jaxpr, size, tracers, marks, some), avals, self.label)
         )
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return [x.dependence for x in through(self.jaxpr, operands)]
 
 
 class Name(LinearMap):

@@ -9,46 +9,69 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import MissingRuleError
-from ..ir import Jaxpr, Linearized, ShapedArray, Slot, deriving, float0, here, tangent_dtype
-from ..tracing import Tracer, bind, evaluate, trace
+from ..ir import Linearized, ShapedArray, Slot, deriving, float0, here
+from ..tracing import Tracer, bind, trace
 from ..transforms.arguments import function_name
 from ..transforms.batching import batch_jaxpr
 from ..tree import PyTreeDef, tree_flatten, tree_map, tree_unflatten
 from .call import Call as ProgramCall
 from .loops import batched_avals
-from .programs import batched_program, close, derive, filled, remembered, repeated, tangent_of, trace_body
+from .programs import batched_program, close, derive, remembered, repeated, tangent_of
 from .rules import (
     Call,
     OwnRule,
     RuleCall,
     SymbolicZero,
     WithRule,
-    closes_over_traced,
     conformed,
     given,
     padded,
+    standing_for,
     tangent_zero,
+    traced_in,
 )
 
 __all__ = ["CustomJvp", "custom_jvp"]
 
 
 class JvpRule(OwnRule):
-    """The user's rule of one call: of the leaves, and of their tangents, None for zero."""
+    """The user's rule of one call: of the leaves and their tangents, None for zero.
 
-    def __init__(self, function: Callable[..., Any], call: Call, what: str, name: str, symbolic: bool) -> None:
-        super().__init__(what, function_name(function))
+    In front of the leaves stand the values of ``held``, traced values that the rule closes over.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        what: str,
+        function: Callable[..., Any],
+        held: Sequence[Tracer],
+        call: Call,
+        label: str,
+        symbolic: bool,
+    ) -> None:
         self._function = function
+        self._held = held
         self._fixed = call.fixed
         self._tree: PyTreeDef = call.tree
         self._avals = call.avals
         self._out_tree: PyTreeDef = call.body.out_tree
         self._out_avals = call.body.jaxpr.out_avals
-        self._label = name
+        self._label = label
         self._symbolic = symbolic
 
     def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Return the outputs and their tangents, None for zero."""
+        count = len(self._held)
+        found = standing_for(
+            self._held,
+            primals[:count],
+            lambda: self._call(primals[count:], tangents[count:]),
+            f"the rule of {self.what}",
+        )
+        return found[: len(self._out_avals)], found[len(self._out_avals) :]
+
+    def _call(self, primals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
         dots = [self._tangent(t, a) for t, a in zip(tangents, self._avals, strict=True)]
         with deriving(None):  # what the rule records comes from its own lines
             result = self._function(
@@ -58,14 +81,15 @@ class JvpRule(OwnRule):
             )
         if not isinstance(result, tuple | list) or len(result) != 2:
             raise TypeError(
-                f"{self.what}: the rule {self.name} must return a pair (output, tangent); got {type(result).__name__}"
+                f"{self.what}: the rule {self} must return a pair (output, tangent); got {type(result).__name__}"
                 f"{here()}. Return both."
             )
-        rule = f"from the rule {self.name}"
-        outs = conformed(result[0], self._out_tree, self._out_avals, self.what, "output", (f"from {self._label}", rule))
-        avals = [ShapedArray(a.shape, tangent_dtype(a.dtype)) for a in self._out_avals]
+        rule = f"from the rule {self}"
+        when = (f"from {self._label}", rule)
+        outs = conformed(result[0], self._out_tree, self._out_avals, self.what, "output", when)
+        avals = [tangent_of(a) for a in self._out_avals]
         found = conformed(result[1], self._out_tree, avals, self.what, "tangent", ("for the output", rule))
-        return outs, [t if a.inexact else None for t, a in zip(found, self._out_avals, strict=True)]
+        return [*outs, *[t if a.inexact else None for t, a in zip(found, self._out_avals, strict=True)]]
 
     def _tangent(self, t: Any, aval: ShapedArray) -> Any:
         if t is not None:
@@ -74,29 +98,12 @@ class JvpRule(OwnRule):
         return zero if self._symbolic else zero.instantiate()
 
 
-class WrittenJvpRule(OwnRule):
-    """A rule that closes over traced values, as a program whose first inputs these are."""
-
-    def __init__(self, rule: JvpRule, jaxpr: Jaxpr, avals: Sequence[ShapedArray], count: int) -> None:
-        super().__init__(rule.what, rule.name)
-        self._jaxpr = jaxpr
-        self._avals = avals
-        self._count = count
-        """How many outputs the function has."""
-
-    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-        """Return the outputs and their tangents."""
-        dots = filled(tangents[len(tangents) - len(self._avals) :], self._avals, [a.inexact for a in self._avals])
-        found = evaluate(self._jaxpr, [*primals, *dots])
-        outs, rest = found[: self._count], iter(found[self._count :])
-        return outs, [next(rest) if v.aval.inexact else None for v in self._jaxpr.outputs[: self._count]]
-
-
 class BatchedJvpRule(OwnRule):
     """A rule for a batch; operands so marked, and all outputs, carry it as axis 0."""
 
-    def __init__(self, rule: Any, size: int, marks: Sequence[bool], avals: Sequence[ShapedArray]) -> None:
-        super().__init__(rule.what, rule.name)
+    def __init__(
+        self, name: str, what: str, rule: Any, size: int, marks: Sequence[bool], avals: Sequence[ShapedArray]
+    ) -> None:
         self._rule = rule
         self._size = size
         self._marks = marks
@@ -151,11 +158,11 @@ class CustomJvp(RuleCall):
         linear, consts = close(trace(tangents_of, avals, None, f"the rule of {self.what}").jaxpr)
         if any(type(x) is Tracer and not x._trace.is_open for x in outs):
             raise TypeError(
-                f"{self.what}: the output of the rule {self.own_rule.name} must not depend on tangents; got one that "
+                f"{self.what}: the output of the rule {self.own_rule} must not depend on tangents; got one that "
                 f"does{here()}. Compute it from the primals."
             )
         slots = [Slot(i, a) for i, a in zip(places, avals, strict=True)]
-        return Linearized(outs, CustomJvpTangent(linear, self.own_rule.name), [*consts, *slots], nonzero)
+        return Linearized(outs, CustomJvpTangent(linear, str(self.own_rule)), [*consts, *slots], nonzero)
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
         return bind(self._batched(size, tuple(batched)), *inputs)  # type: ignore[no-any-return]
@@ -169,8 +176,8 @@ class CustomJvp(RuleCall):
             f"vmap({self.what})",
         )
         rule: Any = self.rule
-        if not isinstance(rule, str):
-            rule = BatchedJvpRule(rule, size, marks[self.consts :], avals[self.consts :])
+        if isinstance(rule, OwnRule):
+            rule = BatchedJvpRule(rule, rule.what, rule, size, marks[self.consts :], avals[self.consts :])
         return CustomJvp(self.label, jaxpr, rule, self.consts)
 
 
@@ -190,13 +197,13 @@ class CustomJvpTangent(ProgramCall):
 class custom_jvp(WithRule):  # noqa: N801  a decorator
     """Give ``fun`` a derivative of your own: ``@custom_jvp`` over it, then ``@fun.defjvp`` over the rule.
 
-    The rule gets the tuples of primals and of tangents and returns output and tangent; it must be linear in the tangents
-    where reverse mode is to work. Arguments and results are trees. ``nondiff_argnums`` (and ``nondiff_argnames``) are
-    arguments that may be anything, such as functions; the rule gets them first. The rule runs only where a derivative is
-    asked for, and takes the place of the function there; it may itself be differentiated.
+    The rule gets the tuples of primals and of tangents and returns output and tangent; it must be linear in the
+    tangents where reverse mode is to work. Arguments and results are trees. ``nondiff_argnums`` (and
+    ``nondiff_argnames``) are arguments that may be anything, such as functions; the rule gets them first. The rule runs
+    only where a derivative is asked for, in place of the function; it may itself be differentiated.
 
-    Raises ``MissingRuleError`` for a call without a rule, ``TypeError`` where the rule does not return what the function
-    does, and where a derivative in what the function closes over is asked for.
+    Raises ``MissingRuleError`` for a call without a rule, ``TypeError`` where the rule does not return what the
+    function does, and where a derivative in what the function closes over is asked for.
 
     >>> import numpy as np
     >>> from autotrace import grad
@@ -226,8 +233,8 @@ class custom_jvp(WithRule):  # noqa: N801  a decorator
     def defjvp(self, jvp: Callable[..., Any] | None = None, symbolic_zeros: bool = False) -> Any:
         """Set the rule ``jvp(primals, tangents) -> (output, tangent)``, and return it.
 
-        With ``nondiff_argnums`` it is ``jvp(*nondiff, primals, tangents)``. Tangents that are zero are arrays of zeros, of
-        dtype float0 for integers, or with ``symbolic_zeros`` a :class:`SymbolicZero`.
+        With ``nondiff_argnums`` it is ``jvp(*nondiff, primals, tangents)``. Tangents that are zero are arrays of zeros,
+        of dtype float0 for integers, or with ``symbolic_zeros`` a :class:`SymbolicZero`.
         """
         if jvp is None:
             return functools.partial(self.defjvp, symbolic_zeros=symbolic_zeros)
@@ -270,20 +277,18 @@ class custom_jvp(WithRule):  # noqa: N801  a decorator
     def _check_rule(self) -> None:
         if self._jvp is None:
             raise MissingRuleError(
-                f"{self._what}: a rule must be set before the call; got none{here()}. Write @{self._fun.__name__}.defjvp "
-                "over it."
+                f"{self._what}: a rule must be set before the call; got none{here()}. "
+                f"Write @{function_name(self._fun)}.defjvp over it."
             )
 
     def _record(self, call: Call) -> Any:
         assert self._jvp is not None
         body, label = call.body, function_name(self._fun)
-        rule: Any = JvpRule(self._jvp, call, self._what, label, self._symbolic)
-        extra: list[Any] = []
+        held = traced_in(self._jvp, call.fixed)
+        rule = JvpRule(function_name(self._jvp), self._what, self._jvp, held, call, label, self._symbolic)
         jaxpr, count = body.jaxpr, len(body.consts)
-        if closes_over_traced(self._jvp, call.fixed):
-            rule, extra = _written(rule, call)
-            jaxpr = padded(jaxpr, count, [_aval(x) for x in extra])
-        return call.outputs(CustomJvp(label, jaxpr, rule, count), [*body.consts, *extra, *call.leaves])
+        primitive = CustomJvp(label, padded(jaxpr, count, [_aval(x) for x in held]), rule, count)
+        return call.outputs(primitive, [*body.consts, *held, *call.leaves])
 
 
 def _aval(x: Any) -> ShapedArray:
@@ -295,17 +300,3 @@ def _plus(total: Any, t: Any) -> Any:
     if type(t) is SymbolicZero or getattr(t, "dtype", None) == float0:
         return total
     return t if type(total) is SymbolicZero else total + t
-
-
-def _written(rule: JvpRule, call: Call) -> tuple[WrittenJvpRule, list[Any]]:
-    """Trace a rule that closes over traced values now, while they are alive; return it with these."""
-    avals = call.avals
-    outs = call.body.jaxpr.out_avals
-
-    def flat(tracers: list[Any]) -> list[Any]:
-        rest = iter(tracers[len(avals) :])
-        found, dots = rule.push(tracers[: len(avals)], [next(rest) if a.inexact else None for a in avals])
-        return [*found, *filled(dots, outs, [a.inexact for a in outs])]
-
-    body = trace_body(flat, [*avals, *[tangent_of(a) for a in avals if a.inexact]], f"the rule of {rule.what}")
-    return WrittenJvpRule(rule, body.jaxpr, avals, len(outs)), body.consts

@@ -46,12 +46,13 @@ __all__ = [
     "RuleCall",
     "SymbolicZero",
     "WithRule",
-    "closes_over_traced",
     "conformed",
     "given",
     "padded",
+    "standing_for",
     "strong",
     "tangent_zero",
+    "traced_in",
 ]
 
 
@@ -95,16 +96,20 @@ class SymbolicZero:
 # -- equations -------------------------------------------------------------------------------------
 
 
-class OwnRule:
-    """A rule of the user's, as an equation holds it; subclasses say what it does. It prints as its name."""
+class OwnRule(str):
+    """A rule of the user's, as an equation holds it: its name, which is how it prints, and what subclasses add."""
 
-    def __init__(self, what: str, name: str) -> None:
-        self.what = what
-        """The function it belongs to, for messages: ``custom_jvp(f)``."""
-        self.name = name
+    what: str
+    """The function it belongs to, for messages: ``custom_jvp(f)``."""
 
-    def __repr__(self) -> str:
-        return repr(self.name)
+    def __new__(cls, name: str, what: str, *details: Any) -> Any:
+        rule = super().__new__(cls, name)
+        rule.what = what
+        return rule
+
+    def __reduce__(self) -> Any:
+        """Save the name: functions are not part of a saved program."""
+        return str, (str(self),)
 
 
 class RuleCall(Primitive, family=True):
@@ -162,8 +167,8 @@ class RuleCall(Primitive, family=True):
 
     @property
     def own_rule(self) -> Any:
-        """The rule. Raises ``MissingRuleError`` where it is but a name."""
-        if isinstance(self.rule, str):
+        """The rule. Raises ``MissingRuleError`` where it is but a name, read from text."""
+        if not isinstance(self.rule, OwnRule):
             raise MissingRuleError(
                 f"{self.what}: a rule is a Python function, which the text of a program does not hold; got the name "
                 f"{self.rule!r}{here()}. Trace the function again."
@@ -175,8 +180,8 @@ class RuleCall(Primitive, family=True):
         if any(marks[: self.consts]):
             aval = self.jaxpr.in_avals[list(marks).index(True)]
             raise TypeError(
-                f"{self.what}: what is {doing} must be an argument that its rule knows; got {aval.strong()} that it closes "
-                f"over or has in nondiff_argnums{here()}. Pass it as an ordinary argument, or wrap it in stop_gradient."
+                f"{self.what}: what is {doing} must be an argument that its rule knows; got {aval.strong()} that it "
+                f"closes over or has in nondiff_argnums{here()}. Pass it as an argument, or wrap it in stop_gradient."
             )
 
 
@@ -419,8 +424,9 @@ def tangent_zero(aval: ShapedArray) -> SymbolicZero:
 # -- what rules close over -------------------------------------------------------------------------
 
 
-def closes_over_traced(*things: Any) -> bool:
-    """Tell whether functions, or trees of them, hold traced values: in closures, defaults and bound arguments."""
+def traced_in(*things: Any) -> list[Tracer]:
+    """Return the traced values that functions, or trees of them, hold: in closures, defaults and bound arguments."""
+    found: list[Tracer] = []
     seen: set[int] = set()
     stack = list(things)
     while stack:
@@ -428,10 +434,40 @@ def closes_over_traced(*things: Any) -> bool:
         if id(x) in seen:
             continue
         seen.add(id(x))
-        if isinstance(x, Tracer):
-            return True
-        stack.extend(_held(x))
-    return False
+        if type(x) is Tracer:
+            found.append(x)
+        else:
+            stack.extend(_held(x))
+    return found
+
+
+def standing_for(
+    held: Sequence[Tracer], values: Sequence[Any], function: Callable[[], list[Any]], what: str
+) -> list[Any]:
+    """Return what ``function`` does while the traced values ``held`` that it closes over stand for ``values``.
+
+    The trace in which they were made may have ended: what was recorded there may run much later, or for a batch.
+    ``function`` returns a list of values and None.
+    """
+    if not held:
+        return function()
+    some: list[bool] = []
+
+    def flat(tracers: list[Any]) -> list[Any]:
+        before = [(x._trace, x._var, getattr(x, "_alias", CALLER)) for x in held]
+        try:
+            for x, tracer in zip(held, tracers, strict=True):
+                x._trace, x._var, x._alias = tracer._trace, tracer._var, CALLER
+            found = function()
+        finally:
+            for x, state in zip(held, before, strict=True):
+                x._trace, x._var, x._alias = state
+        some[:] = [y is not None for y in found]
+        return [y for y in found if y is not None]
+
+    traced = trace(flat, [leaf_aval(x) for x in values], values, what)
+    rest = iter(evaluate(traced.jaxpr, values, traced.values))
+    return [next(rest) if m else None for m in some]
 
 
 def _held(x: Any) -> Iterable[Any]:

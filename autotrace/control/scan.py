@@ -13,6 +13,7 @@ from ..ir import DYNAMIC, Jaxpr, Linear, Linearized, Operand, Primitive, Run, Sh
 from ..tracing import bind, evaluate
 from ..transforms.linear import transpose_jaxpr
 from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
+from .products import SummedProduct, without_products
 from .programs import (
     batched_program,
     derive,
@@ -232,28 +233,31 @@ class Scan(Primitive):
     def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
         mask, rest = self.unmasked(inputs)
         marks = tuple([type(x) is Linear for x in rest])
-        if any(self.parts(marks).carry) and not all(self.parts(marks).carry):
+        if not all(self.parts(marks).carry):
             return self._transpose_beside_known(cts, inputs, marks)
         given = tuple([ct is not None for ct in cts])
-        turned = self._transposed(marks, given)
-        avals = self.jaxpr.in_avals
+        turned, products = self._transposed(marks, given)
+        avals = self.parts(self.jaxpr.in_avals)
         fixed, linear = self.parts(rest), self.parts(marks)
-        sums = [zeros(a) for a, m in zip(self.parts(avals).consts, linear.consts, strict=True) if m]
-        moving = any(linear.carry)
-        carry = filled(cts[: self.carry], self.jaxpr.out_avals[: self.carry], [moving] * self.carry)
+        totals = [zeros(a) for a, m in zip(avals.consts, linear.consts, strict=True) if m]
+        carry = filled(cts[: self.carry], self.jaxpr.out_avals[: self.carry], [True] * self.carry)
+        rows = [x for x, m in zip(fixed.xs, linear.xs, strict=True) if not m]
+        rows += [ct for ct in cts[self.carry :] if ct is not None]
         outs = bind(
             turned,
             *[x for x, m in zip(fixed.consts, linear.consts, strict=True) if not m],
-            *[x for x in fixed.carry if not moving],
-            *sums,
-            *carry,
-            *mask,
-            *[x for x, m in zip(fixed.xs, linear.xs, strict=True) if not m],
-            *[ct for ct in cts[self.carry :] if ct is not None],
+            *[x for x, product in zip(totals, products, strict=True) if product is None],
+            *[*carry, *mask, *rows],
         )
         rest_outs = iter(outs)
-        found = [next(rest_outs) if m else None for m in (*linear.consts, *linear.carry)]
-        found += [next(rest_outs) if m else None for m in linear.xs]
+        sums = [next(rest_outs) if product is None else None for product in products]
+        carry = [next(rest_outs) for _ in range(self.carry)]
+        ys = list(rest_outs)
+        summed = iter([x if p is None else p.of(rows, ys) for x, p in zip(sums, products, strict=True)])
+        pulled, moved = iter(ys), iter(carry)
+        found = [next(summed) if m else None for m in linear.consts]
+        found += [next(moved) if m else None for m in linear.carry]
+        found += [next(pulled) if m else None for m in linear.xs]
         if self.masked:
             found.insert(self.consts + self.carry, None)
         return found
@@ -302,14 +306,16 @@ class Scan(Primitive):
         return known, rest
 
     @remembered
-    def _transposed(self, marks: tuple[bool, ...], given: tuple[bool, ...]) -> Scan:
-        """Return the loop that runs back: its carry are the sums of the constants' cotangents, and the carry's."""
+    def _transposed(self, marks: tuple[bool, ...], given: tuple[bool, ...]) -> tuple[Scan, list[SummedProduct | None]]:
+        """Return the loop that runs back: its carry are the sums of the constants' cotangents, and the carry's.
+
+        Sums that are better computed as one product, after the loop, are not among them.
+        """
         linear, avals = self.parts(marks), self.parts(self.jaxpr.in_avals)
         outs = self.jaxpr.out_avals
-        moving = any(linear.carry)
         fixed_consts = [a for a, m in zip(avals.consts, linear.consts, strict=True) if not m]
         sums = [a for a, m in zip(avals.consts, linear.consts, strict=True) if m]
-        carry = list(outs[: self.carry]) if moving else []
+        carry = list(outs[: self.carry])
         fixed_xs = [a for a, m in zip(avals.xs, linear.xs, strict=True) if not m]
         ys = [a for a, some in zip(outs[self.carry :], given[self.carry :], strict=True) if some]
         wanted = [v.aval for v, m in zip(self.jaxpr.in_vars, marks, strict=True) if m]
@@ -320,13 +326,16 @@ class Scan(Primitive):
             known, totals, carry_cts, rows, found = [[next(rest) for _ in group] for group in groups]
             back = iter(found)
             ys_cts = [next(back) if some else None for some in given[self.carry :]]
-            cts = [*(carry_cts or [None] * self.carry), *ys_cts]
-            pulled = transpose_jaxpr(self.jaxpr, cts, marks, [*known, *rows])
+            pulled = transpose_jaxpr(self.jaxpr, [*carry_cts, *ys_cts], marks, [*known, *rows])
             added = [t if ct is None else t + ct for t, ct in zip(totals, pulled, strict=False)]
             return [*added, *filled(pulled[len(sums) :], wanted[len(sums) :], [True] * (len(wanted) - len(sums)))]
 
         jaxpr = derive(step, [a for group in groups for a in group], "scan")
-        return Scan(jaxpr, self.length, len(fixed_consts), len(sums) + len(carry), not self.reverse, self.masked)
+        products: list[SummedProduct | None] = [None] * len(sums)
+        if not self.masked:
+            jaxpr, products = without_products(jaxpr, len(fixed_consts), len(sums), len(carry))
+        carried = products.count(None) + len(carry)
+        return Scan(jaxpr, self.length, len(fixed_consts), carried, not self.reverse, self.masked), products
 
     # -- batches -----------------------------------------------------------------------------------
 
