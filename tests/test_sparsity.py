@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import autotrace as at
-from autotrace import Jaxpr, Pattern, hessian_pattern, jacrev, make_jaxpr, sparsity_pattern
+from autotrace import Jaxpr, Pattern, Primitive, hessian_pattern, jacrev, make_jaxpr, sparsity_pattern
+from autotrace.control.custom_jvp import custom_jvp
 from autotrace.errors import GuardError, UnsupportedError
 from autotrace.ir import inline
 from autotrace.primitives import LinearMap, Unary, elementwise
@@ -484,6 +485,40 @@ def test_without_a_rule_everything_may_depend_on_everything() -> None:
     pattern = sparsity_pattern(lambda x: bind(Mixed(), as_operand(x[:3])))(X)
     assert pattern.nnz == 9
     assert pattern.covers(jacrev(lambda x: bind(Mixed(), as_operand(x[:3])))(X))
+
+
+class Differences(Primitive):
+    """The differences of neighbours, squared: a rule for the derivative alone."""
+
+    def impl(self, x: Any) -> Any:
+        return np.diff(x) ** 2
+
+    def abstract(self, x: Any) -> Any:
+        return x.update(shape=(x.shape[0] - 1,))
+
+    def jvp(self, primals: Any, tangents: Any, output: Any) -> Any:
+        return 2 * np.diff(primals[0]) * np.diff(tangents[0])
+
+    def batch(self, size: int, inputs: Any, batched: Any) -> Any:
+        return np.stack([bind(self, x) for x in inputs[0]])
+
+
+def test_without_a_rule_the_derivative_is_looked_into() -> None:
+    assert sparsity_pattern(lambda x: bind(Differences(), as_operand(x)))(X) == sparsity_pattern(np.diff)(X)
+
+
+def test_a_custom_derivative_counts_and_not_the_value() -> None:
+    @custom_jvp
+    def rounded(x: Any) -> Any:
+        return np.round(x)
+
+    rounded.defjvp(lambda primals, tangents: (np.round(primals[0]), tangents[0][::-1]))
+    assert sparsity_pattern(lambda x: rounded(x * x))(np.ones(4)) == Pattern.of(np.eye(4)[::-1])
+
+
+def test_checkpoints_are_looked_into() -> None:
+    f = at.checkpoint(lambda x: np.sum(np.diff(np.sin(x)) ** 2))
+    assert hessian_pattern(f)(np.ones(5)) == hessian_pattern(lambda x: np.sum(np.diff(x) ** 2))(np.ones(5))
 
 
 # -- the pattern object ----------------------------------------------------------------------------

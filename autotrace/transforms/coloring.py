@@ -54,6 +54,7 @@ class Coloring:
     """The number of directions."""
     rows: int
     """The number of transposed directions."""
+    _places: Array
 
     def __init__(
         self, pattern: Any, column_colors: Any = None, row_colors: Any = None, symmetric: bool = False

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..compile.simplify import simplify
+from ..errors import AutotraceError
 from ..ir import (
     DYNAMIC,
     Atom,
@@ -23,6 +24,7 @@ from ..ir import (
     Operand,
     Primitive,
     Sets,
+    ShapedArray,
     Var,
     annotate,
     count_of,
@@ -55,8 +57,14 @@ def dependences(jaxpr: Jaxpr, moving: Sequence[bool], known: Sequence[Any] | Non
     return [found.get(v) for v in jaxpr.outputs]
 
 
-def propagate(jaxpr: Jaxpr, found: dict[Atom, Dependence | None], values: _Values) -> None:
-    """Add to ``found``, which has that of the inputs, the dependence of every variable that depends on something."""
+def propagate(
+    jaxpr: Jaxpr, found: dict[Atom, Dependence | None], values: _Values, within: tuple[type[Primitive], ...] = ()
+) -> None:
+    """Add to ``found``, which has that of the inputs, the dependence of every variable that depends on something.
+
+    A primitive without a ``sparsity`` rule is looked into through its ``jvp`` rule, but for those of ``within``, whose
+    ``jvp`` rules are being looked into.
+    """
     for equation in jaxpr.equations:
         primitive, inputs, outputs, _ = equation
         if primitive.stops or found.keys().isdisjoint(inputs):
@@ -66,12 +74,49 @@ def propagate(jaxpr: Jaxpr, found: dict[Atom, Dependence | None], values: _Value
         if not primitive.dynamic and any(DYNAMIC in v.aval.shape for v in (*inputs, *outputs)):
             rule = partial(Primitive.sparsity, primitive)
         try:
-            got = rule(operands, [v.aval for v in outputs])
+            got: Sequence[Dependence | None] | None = None
+            if type(primitive).sparsity is Primitive.sparsity and type(primitive) not in within:
+                got = _by_tangents(primitive, operands, [v.aval for v in outputs], within)
+            if got is None:
+                ruled = rule(operands, [v.aval for v in outputs])
+                got = ruled if primitive.multiple else (ruled,)
         except Exception as error:
             raise annotate(error, equation) from error.__cause__
-        for var, dependence in zip(outputs, got if primitive.multiple else (got,), strict=True):
+        for var, dependence in zip(outputs, got, strict=True):
             if dependence is not None and dependence.layers and var.aval.inexact:
                 found[var] = dependence
+
+
+def _by_tangents(
+    primitive: Primitive, operands: Sequence[Operand], outputs: Sequence[ShapedArray], within: tuple[type, ...]
+) -> list[Dependence | None] | None:
+    """Return the dependence of tangents on tangents in the ``jvp`` rule of a primitive, None if it needs values."""
+    if any(DYNAMIC in aval.shape for aval in (*outputs, *[x.aval for x in operands])):
+        return None
+    some: list[bool] = []
+
+    def push(leaves: list[Any]) -> list[Any]:
+        rest = iter(leaves)
+        primals = [next(rest) for _ in operands]
+        values: Any = tuple([next(rest) for _ in outputs])
+        tangents = [None if x.dependence is None else next(rest) for x in operands]
+        pushed = primitive.jvp(primals, tangents, values if primitive.multiple else values[0])
+        pushed = pushed if primitive.multiple else (pushed,)
+        some[:] = [t is not None for t in pushed]
+        return [t for t in pushed if t is not None]
+
+    moving = [x for x in operands if x.dependence is not None]
+    avals = [x.aval.strong() for x in operands]
+    try:
+        traced = trace(push, [*avals, *outputs, *[x.aval.strong() for x in moving]], None, primitive.name)
+    except AutotraceError:
+        return None
+    jaxpr = inline(traced.jaxpr)
+    tangents = jaxpr.in_vars[len(jaxpr.in_vars) - len(moving) :]
+    found: dict[Atom, Dependence | None] = dict(zip(tangents, [x.dependence for x in moving], strict=True))
+    propagate(jaxpr, found, _Values(jaxpr, [x.value for x in operands]), (*within, type(primitive)))
+    given = iter(jaxpr.outputs)
+    return [found.get(next(given)) if reached else None for reached in some]
 
 
 def through(jaxpr: Jaxpr, operands: Sequence[Operand]) -> list[Operand]:
@@ -122,7 +167,8 @@ class _Values:
                 waiting += missing
             else:
                 read = [v.value if type(v) is Literal else self._values[v] for v in equation.inputs]
-                result = equation.primitive.impl(*read)
+                with np.errstate(all="ignore"):  # the program itself will warn
+                    result = equation.primitive.impl(*read)
                 many = result if equation.primitive.multiple else (result,)
                 self._values.update(zip(equation.outputs, many, strict=True))
         return self._values[atom]
