@@ -86,7 +86,8 @@ def _seconds_of(call: Callable[[], Any]) -> float:
 def _repeated(run: Callable[[], Any], repeats: int | None) -> list[Any]:
     if repeats is not None:
         return [run() for _ in range(repeats)]
-    found, end = [], time.perf_counter() + BUDGET
+    found: list[Any] = []
+    end = time.perf_counter() + BUDGET
     while len(found) < FEWEST or (len(found) < MOST and time.perf_counter() < end):
         found.append(run())
     return found
@@ -128,6 +129,15 @@ class LineProfile(NamedTuple):
     live_bytes: int | None
     """The most that was alive during one of them."""
     equations: int
+
+    def plus(self, event: Event, phase: str, part: float) -> LineProfile:
+        """Return this line with the ``part`` of ``event`` that belongs to it added to ``phase``."""
+        column = {"primal": "forward", "tangent": "tangent", "cotangent": "backward"}[phase]
+        line = self._replace(**{column: getattr(self, column) + event.seconds * part}, equations=self.equations + 1)
+        if event.new_bytes is None or event.live_bytes is None:
+            return line
+        new = (self.new_bytes or 0) + int(event.new_bytes * part)
+        return line._replace(new_bytes=new, live_bytes=max(self.live_bytes or 0, event.live_bytes))
 
     @property
     def seconds(self) -> float:
@@ -190,11 +200,7 @@ class Profile:
 
     def _by_line(self) -> list[LineProfile]:
         """Gather what every equation, and every part of one that holds programs, took."""
-        times: dict[tuple[str, int], dict[str, float]] = {}
-        places: dict[tuple[str, int], Place | None] = {}
-        count: dict[tuple[str, int], int] = {}
-        new: dict[tuple[str, int], int] = {}
-        live: dict[tuple[str, int], int] = {}
+        gathered: dict[tuple[str, int], LineProfile] = {}
         for event in self.events:
             parts = _parts(event.equation)
             if len(parts) > 1:
@@ -202,23 +208,9 @@ class Profile:
             for equation, part in parts:
                 where = place(equation.source)
                 key = ("", 0) if where is None else (where.file, where.line)
-                places.setdefault(key, where)
-                phases = times.setdefault(key, {"primal": 0.0, "tangent": 0.0, "cotangent": 0.0})
-                phases[phase_of(equation)] += event.seconds * part
-                count[key] = count.get(key, 0) + 1
-                new[key] = new.get(key, 0) + int((event.new_bytes or 0) * part)
-                live[key] = max(live.get(key, 0), event.live_bytes or 0)
-        measured = any(event.new_bytes is not None for event in self.events)
-        return [
-            LineProfile(
-                places[key],
-                *times[key].values(),
-                new[key] if measured else None,
-                live[key] if measured else None,
-                count[key],
-            )
-            for key in sorted(times)
-        ]
+                line = gathered.get(key, LineProfile(where, 0.0, 0.0, 0.0, None, None, 0))
+                gathered[key] = line.plus(event, phase_of(equation), part)
+        return [gathered[key] for key in sorted(gathered)]
 
     def _note(self, event: Event) -> None:
         where = event.place
