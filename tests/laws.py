@@ -391,7 +391,7 @@ def _vary(x: Any, k: int) -> Any:
 
 
 def text(p: Problem) -> None:
-    """Programs, of derivatives, batches and jitted functions too, are what their text says, and come back from a file."""
+    """Programs, of derivatives, batches and jit too, are what their text says, and come back from a file."""
     with quiet():
         jaxpr = make_jaxpr(p)(*p.leaves)
         with tempfile.TemporaryDirectory() as folder:

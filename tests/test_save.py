@@ -11,7 +11,7 @@ import pytest
 
 import autotrace as at
 from autotrace import bind, errors, grad, jit, jvp, load_jaxpr, make_jaxpr, scan
-from autotrace.ir import Equation, Jaxpr, Primitive, ShapedArray, Var, print_jaxpr, variable_names
+from autotrace.ir import Jaxpr, Primitive, ShapedArray, Var, print_jaxpr, variable_names
 from autotrace.tracing import as_operand
 
 WEIGHTS = np.linspace(-1.0, 1.0, 60).reshape(20, 3)
@@ -116,7 +116,11 @@ def test_primitives_of_users_need_their_module(tmp_path):
     jaxpr = make_jaxpr(lambda x: bind(Stretch(2.0), as_operand(x)))(1.0)
     jaxpr.save(tmp_path / "stretch.jaxpr")
     assert load_jaxpr(tmp_path / "stretch.jaxpr") == jaxpr
-    code = "import autotrace\ntry: autotrace.load_jaxpr('stretch.jaxpr')\nexcept autotrace.errors.JaxprFileError as e: print(e)"
+    code = (
+        "import autotrace\n"
+        "try: autotrace.load_jaxpr('stretch.jaxpr')\n"
+        "except autotrace.errors.JaxprFileError as error: print(error)\n"
+    )
     run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60, capture_output=True)
     assert f"got 'stretch' at line 4, column 15. Import {__name__}, which defines it.".encode() in run.stdout
 
@@ -188,7 +192,7 @@ HOSTILE = {
     "a huge header": ({"program": text(LARGE), "constant_0": HUGE}, "not as large as it says"),
     "no array": ({"program": b"hello"}, "ValueError"),
     "no text": ({"program": np.frombuffer(b"\xff\xfe", np.uint8)}, "UnicodeDecodeError"),
-    "another version": ({"program": text(WHOLE.replace("1", "2"))}, "got damaged.jaxpr of version 2"),
+    "another version": ({"program": text(WHOLE.replace("1", "2"))}, r"got damaged\.jaxpr of version 2"),
     "no version": ({"program": text(WHOLE.split("\n", 1)[1])}, "of none"),
     "no program in the text": ({"program": text(FIRST + "import os")}, "must hold a program"),
     "an ill-typed program": (
@@ -218,7 +222,7 @@ def test_compressed_members_are_refused(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"PK", b"PK\x03\x04", b"hello world", b"\x80\x04N.", npy(np.zeros(3))])
 def test_files_that_are_no_archives(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
-    with pytest.raises(errors.JaxprFileError, match="must be a program that jaxpr.save wrote; got file"):
+    with pytest.raises(errors.JaxprFileError, match=r"must be a program that jaxpr\.save wrote; got file"):
         load_jaxpr(tmp_path / "file")
 
 

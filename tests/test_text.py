@@ -129,7 +129,8 @@ def test_names_of_arguments():
     ]  # fmt: skip
     assert names_of(make_jaxpr(grad(f))({"w": [1.0]}, 2.0, 3.0, 4.0, scale=5.0))[0] == "params_w_0"
     assert names_of(make_jaxpr(lambda n, x: x * n, static_argnums=0)(2, 1.0))[0] == "x"
-    assert names_of(make_jaxpr(np.sin)(1.0)) == ["x", "a"]
+    jaxpr = make_jaxpr(np.sin)(1.0)
+    assert names_of(jaxpr) == ["x", "a"]
 
 
 def test_names_of_local_variables():
@@ -253,7 +254,7 @@ def test_numbers_come_back_exactly(number):
     assert parse_jaxpr(str(jaxpr)) == jaxpr
     assert value.dtype == np.asarray(number).dtype
     assert repr(value[()]) == repr(np.asarray(number)[()])
-    array = np.array([number, number, number][:2] + [0], np.asarray(number).dtype)
+    array = np.array([number, number, 0], np.asarray(number).dtype)
     held = Var(ShapedArray(array.shape, array.dtype))
     constant = Jaxpr([], [], [held], [held], [array])
     assert parse_jaxpr(str(constant)) == constant
@@ -297,7 +298,8 @@ class Everything(Primitive):
 
 
 PARAMETERS = [
-    None, True, 3, -0.0, np.inf, np.nan, 1j, 1 + 2j, "", "it's", 'a"b', "back\\slash\n\t\x00é\u2028\U0001f600", (), (1,), ((1, None), ("x",)),
+    None, True, 3, -0.0, np.inf, np.nan, 1j, 1 + 2j, "", "it's", 'a"b', "back\\slash\n\t\x00é\u2028\U0001f600",
+    (), (1,), ((1, None), ("x",)),
     np.dtype("f4"), np.dtype(bool), at.float0, np.float32(2.5), np.int64(3), ..., (np.nan, -0.0, 1.0), "# no comment",
 ]  # fmt: skip
 
@@ -341,7 +343,8 @@ def test_large_constants_are_passed():
     assert parse_jaxpr(jaxpr.pretty(constants=100, color=False)) == jaxpr
     for wrong, what in [
         (None, "is not written out"), ([], "is not written out"), ({"b": array}, "is not written out"),
-        ([array[1:]], "must be f64"), ([array.astype("f4")], "must be f64"), ([array, array], "got 2"), ([3.0], "must be"),
+        ([array[1:]], "must be f64"), ([array.astype("f4")], "must be f64"), ([array, array], "got 2"),
+        ([3.0], "must be"),
     ]:  # fmt: skip
         with pytest.raises(errors.JaxprSyntaxError, match=what):
             parse_jaxpr(str(jaxpr), constants=wrong)

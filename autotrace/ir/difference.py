@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from difflib import SequenceMatcher
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +29,7 @@ _CONTEXT = 2
 
 
 class Change(NamedTuple):
-    """One line of a difference: ``" "`` in both programs, ``"-"`` in the first, ``"+"`` in the second, ``"?"`` a remark."""
+    """One line: ``sign`` is ``" "`` for both programs, ``"-"`` for the first, ``"+"`` the second, ``"?"`` a remark."""
 
     sign: str
     text: str
@@ -186,13 +187,14 @@ def _matched(first: Jaxpr, second: Jaxpr) -> list[tuple[int, int]]:
     """Return the positions of matched equations, in order."""
     numbers: dict[Hashable, int] = {}
     keys = _values(first, numbers), _values(second, numbers)
-    rounds: list[Callable[[int, int], Hashable]] = [
+    rounds: list[Callable[[int, int], Any]] = [
         lambda side, i: keys[side][i],
         lambda side, i: (type(p := programs[side][i].primitive), parameters_key(p)),
         lambda side, i: type(programs[side][i].primitive),
     ]
     programs = first.equations, second.equations
-    gaps, pairs = [(0, len(programs[0]), 0, len(programs[1]))], []
+    gaps = [(0, len(programs[0]), 0, len(programs[1]))]
+    pairs: list[tuple[int, int]] = []
     for key in rounds:
         found: list[tuple[int, int]] = []
         for a, b, c, d in gaps:
@@ -203,7 +205,7 @@ def _matched(first: Jaxpr, second: Jaxpr) -> list[tuple[int, int]]:
         bounds = [(-1, -1), *pairs, (len(programs[0]), len(programs[1]))]
         gaps = [
             (i + 1, p, j + 1, q)
-            for (i, j), (p, q) in zip(bounds, bounds[1:], strict=False)
+            for (i, j), (p, q) in pairwise(bounds)
             if p > i + 1 and q > j + 1
         ]  # fmt: skip
     return pairs

@@ -11,8 +11,8 @@ from typing import Any
 from .avals import ShapedArray
 from .check import check_jaxpr
 from .cost import ProgramCost
-from .equation import Atom, Equation, Var, used_vars
 from .equality import sketch, structure
+from .equation import Atom, Equation, Var, used_vars
 from .evaluate import eval_jaxpr
 from .print import WIDTH, WRITTEN_OUT, print_jaxpr
 from .python import PythonText, to_python
@@ -253,7 +253,7 @@ class Jaxpr:
         return self.to_html(page=False, max_equations=1000)
 
     def __eq__(self, other: object) -> bool:
-        """Tell whether ``other`` is the same program but for the names of variables: see :mod:`autotrace.ir.equality`."""
+        """Tell whether ``other`` is the same program up to names of variables: see :mod:`autotrace.ir.equality`."""
         if self is other:
             return True
         if not isinstance(other, Jaxpr):
@@ -310,8 +310,8 @@ class Jaxpr:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the program to a file, text and arrays without pickle: :func:`autotrace.load_jaxpr` reads it.
 
-        Raises :class:`autotrace.errors.UnsupportedError` for constants that are no NumPy arrays and parameters that have
-        no text, ``OSError`` where the file cannot be written.
+        Raises :class:`autotrace.errors.UnsupportedError` for constants that are no NumPy arrays and parameters that
+        have no text, ``OSError`` where the file cannot be written.
         """
         importlib.import_module(".save", __package__).save_jaxpr(self, path)
 

@@ -112,14 +112,16 @@ def argument_name(parameter: str, path: KeyPath) -> str:
 
 def _wanted(jaxpr: Jaxpr, variables: Sequence[Var]) -> dict[Var, str]:
     """Return the user's names of those variables whose names are known."""
-    wanted = {var: hint for var in variables if (hint := getattr(var, "hint", None))}
+    hints = {var: var.hint for var in variables if hasattr(var, "hint")}  # "" says that there is no name
+    wanted = {var: hint for var, hint in hints.items() if hint}
     following: Sequence[Equation | None] = [*jaxpr.equations[1:], None]
     for equation, after in zip(jaxpr.equations, following, strict=False):
         # One call of the user's may be several equations: the last one makes the value that is stored.
         if after is not None and after.source == equation.source:
             continue
         for var, name in zip(equation.outputs, _stored(equation), strict=False):
-            wanted.setdefault(var, name)
+            if var not in hints:
+                wanted[var] = name
     return wanted
 
 
@@ -141,7 +143,7 @@ def _stores(code: CodeType) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
     for position, instruction in enumerate(instructions):
         names = tuple(_names_stored(instructions[position + 1 : position + 2 + _MOST_TARGETS]))
-        if names:
+        if names and all(map(str.isidentifier, names)):  # others are those of tools that rewrite code
             found[instruction.offset] = names
     return found
 

@@ -485,13 +485,15 @@ class _Parser:
         return array
 
     def _count_constants(self) -> None:
-        given = self._given
-        unused = set(given) - set(self._taken) if isinstance(given, Mapping) else len(given or ()) > len(self._taken)
+        given, taken = self._given, ", ".join(self._taken) or "none"
+        if isinstance(given, Mapping):
+            unused = ", ".join(str(name) for name in given if name not in self._taken)
+        else:
+            unused = str(len(given)) if given is not None and len(given) > len(self._taken) else ""
         if unused:
             raise JaxprSyntaxError(
-                f"parse_jaxpr: constants must be those that the text names and does not write out "
-                f"({', '.join(self._taken) or 'none'}); got {', '.join(map(str, given)) if isinstance(given, Mapping) else len(given or ())}. "
-                "Pass these."
+                f"parse_jaxpr: constants must be those that the text names and does not write out ({taken}); "
+                f"got {unused}. Pass these alone."
             )
 
 

@@ -198,7 +198,7 @@ def number_text(value: Any) -> str:
         if real == "0":
             return f"{imaginary}j"
         return f"({real}{'' if imaginary[0] == '-' else '+'}{imaginary}j)"
-    if isinstance(value, np.floating) and value.dtype.itemsize < 8 or type(value) is np.longdouble:
+    if isinstance(value, np.floating) and value.dtype.itemsize != 8:
         return str(value)
     return repr(value.item() if isinstance(value, np.generic) else value)
 
@@ -260,8 +260,8 @@ class _Printer:
         self._costs: dict[int, EquationCost] = {id(row.equation): row for row in rows}
 
     def text(self) -> Doc:
-        lifted = [[Styled(self._names[id(p)], "name"), " = ", self._program(p), HARD] for p in self._shared]
-        return [*lifted, self._program(self._jaxpr)] if self._jaxpr is not None else lifted
+        docs: list[Doc] = [[Styled(self._names[id(p)], "name"), " = ", self._program(p), HARD] for p in self._shared]
+        return [*docs, self._program(self._jaxpr)] if self._jaxpr is not None else docs
 
     def _program(self, jaxpr: Jaxpr) -> Doc:
         names = variable_names(jaxpr, self._options.names)
@@ -318,7 +318,7 @@ class _Printer:
     def equation(self, equation: Equation, names: dict[Var, str]) -> Doc:
         """``outputs = primitive[parameters] inputs``."""
         outputs = [self._binder(v, names) for v in equation.outputs]
-        operands = [Group([Break(), self._atom(atom, names)]) for atom in equation.inputs]
+        operands: list[Doc] = [Group([Break(), self._atom(atom, names)]) for atom in equation.inputs]
         name = Styled(equation.primitive.name, "primitive")
         head: Doc = [Nest(4, fill(outputs)), " = ", name] if outputs else name
         return [head, self._parameters(equation.primitive), Nest(4, operands), self._comment(equation)]

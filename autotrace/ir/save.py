@@ -51,7 +51,7 @@ def save_jaxpr(jaxpr: Jaxpr, path: File) -> None:
         )
     members = {f"constant_{i}": array for i, array in enumerate(arrays)}
     with open(path, "wb") as file:
-        np.savez(file, program=np.frombuffer(text.encode(), np.uint8), **members)  # type: ignore[arg-type]
+        np.savez(file, program=np.frombuffer(text.encode(), np.uint8), **members)
 
 
 def load_jaxpr(path: File) -> Jaxpr:
@@ -78,7 +78,7 @@ def load_jaxpr(path: File) -> Jaxpr:
             text = members.pop("program").tobytes().decode()
             arrays = [members.pop(f"constant_{i}") for i in range(len(members))]
         except Exception as error:  # whatever a damaged archive makes its readers raise
-            told = str(error) if isinstance(error, _Damaged) else f"{type(error).__name__}: {error}"
+            told = str(error) if isinstance(error, _DamageError) else f"{type(error).__name__}: {error}"
             raise JaxprFileError(
                 f"load_jaxpr: the file must be a program that jaxpr.save wrote; got {name} ({told}). Save it again."
             ) from None
@@ -150,42 +150,42 @@ def _foreign(jaxpr: Jaxpr) -> set[tuple[str, str]]:
 # -- reading ---------------------------------------------------------------------------------------
 
 
-class _Damaged(Exception):
+class _DamageError(Exception):
     """What is wrong with a file, in words."""
 
 
 def _members(file: IO[bytes]) -> dict[str, np.ndarray[Any, Any]]:
     """Return the arrays of an archive by name."""
     if file.read(4) != b"PK\x03\x04":
-        raise _Damaged("it is no archive")
+        raise _DamageError("it is no archive")
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     with np.load(file, allow_pickle=False) as archive:
         infos = archive.zip.infolist()
         if len(infos) > _MOST_MEMBERS or len({info.filename for info in infos}) < len(infos):
-            raise _Damaged("it has too many members, or two of one name")
+            raise _DamageError("it has too many members, or two of one name")
         if any(info.compress_type for info in infos) or sum(info.file_size for info in infos) > size:
-            raise _Damaged("its members must not be compressed, nor larger than the file")
+            raise _DamageError("its members must not be compressed, nor larger than the file")
         found = {}
         for info in infos:
             with archive.zip.open(info) as member:
                 found[info.filename.removesuffix(".npy")] = _array(member, info.file_size)
     if "program" not in found:
-        raise _Damaged("it holds arrays but no program")
+        raise _DamageError("it holds arrays but no program")
     if set(found) != {"program", *[f"constant_{i}" for i in range(len(found) - 1)]}:
-        raise _Damaged("its members are not those of a program")
+        raise _DamageError("its members are not those of a program")
     return found
 
 
 def _array(member: IO[bytes], size: int) -> np.ndarray[Any, Any]:
     """Read an array in NumPy's format, after its header has proved to be about the ``size`` bytes that are there."""
     if np.lib.format.read_magic(member) != (1, 0):
-        raise _Damaged("an array is of another version of NumPy's format")
+        raise _DamageError("an array is of another version of NumPy's format")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(member)
     if dtype.kind not in "fciub":
-        raise _Damaged(f"an array holds {dtype}, not numbers")
+        raise _DamageError(f"an array holds {dtype}, not numbers")
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != size - member.tell():
-        raise _Damaged("an array is not as large as it says")
+        raise _DamageError("an array is not as large as it says")
     array: np.ndarray[Any, Any] = np.frombuffer(member.read(), dtype)
     return array.reshape(shape, order="F" if fortran else "C")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..compile.simplify import simplify
-from ..ir import Jaxpr, argument_name
+from ..ir import Jaxpr, argument_name, user_source
 from ..tracing import ShapeDtypeStruct, Traced, leaf_value, trace
 from ..tree import tree_flatten, tree_leaves_with_path, tree_unflatten
 from .arguments import function_name, positions_of, protect
@@ -62,6 +62,12 @@ def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str
     for var, ((_, first, *path), _) in zip(traced.jaxpr.in_vars, tree_leaves_with_path((dynamic, kwargs)), strict=True):
         key = getattr(first, "key", None)  # of a keyword; of a positional argument there is an index
         var.hint = argument_name(names[first.idx] if key is None else key, tuple(path))  # type: ignore[union-attr]
+    caller = user_source()
+    for equation in traced.jaxpr.equations:
+        # Of a function without Python code (a ufunc) the line is that of this call, which stores another value.
+        if equation.source is not None and caller is not None and equation.source[:2] == caller[:2]:
+            for out in equation.outputs:
+                out.hint = ""
     return traced
 
 
