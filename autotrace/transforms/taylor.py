@@ -23,10 +23,11 @@ import numpy as np
 
 from ..compile.simplify import simplify
 from ..ir import SOURCE, TANGENT, Atom, Equation, Jaxpr, Literal, ShapedArray, annotate, in_phase, inline
-from ..tracing import Tracer, bind, run, run_all, trace
+from ..tracing import Tracer, bind, run, run_all
 from ..tree import PyTreeDef, tree_unflatten
 from .arguments import Leaves, Run, function_name, leaves_of, owned, trace_leaves, zeros_of
 from .derivatives import check_derivative
+from .linear import record_linear
 from .tangent import zeros_of_tangent
 from .wrapper import check_callable
 
@@ -197,21 +198,19 @@ def _slope_program(
     primitive: Any, avals: tuple[ShapedArray, ...], moving: tuple[bool, ...], out_avals: tuple[ShapedArray, ...]
 ) -> tuple[Jaxpr, tuple[bool, ...]]:
     """Return the program of ``primitive.jvp`` of inputs, moving tangents and outputs, and which tangents it gives."""
-    nonzero: list[bool] = []
 
-    def derivative(tracers: list[Any]) -> list[Any]:
+    def derivative(tracers: list[Any]) -> Sequence[Any]:
         rest = iter(tracers)
         primals = [next(rest) for _ in avals]
         tangents = [next(rest) if m else None for m in moving]
         outs = list(rest)
-        dots = primitive.jvp(primals, tangents, outs if primitive.multiple else outs[0])
-        dots = dots if primitive.multiple else [dots]
-        nonzero.extend([t is not None for t in dots])
-        return [t for t in dots if t is not None]
+        if primitive.multiple:
+            return primitive.jvp(primals, tangents, outs)
+        return [primitive.jvp(primals, tangents, outs[0])]
 
     given = [*avals, *[aval for aval, m in zip(avals, moving, strict=True) if m], *out_avals]
-    traced = trace(derivative, [aval.strong() for aval in given], None, f"jet({primitive.name})", snapshot=False)
-    return simplify(inline(traced.jaxpr), reassociate=False), tuple(nonzero)
+    jaxpr, nonzero = record_linear(derivative, [aval.strong() for aval in given], f"jet({primitive.name})")
+    return simplify(inline(jaxpr), reassociate=False), tuple(nonzero)
 
 
 def push_series(jaxpr: Jaxpr, inputs: Sequence[Terms], order: int, known: dict[Atom, Any] | None = None) -> list[Terms]:
