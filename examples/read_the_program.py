@@ -1,5 +1,6 @@
 """The programs behind a training step of the digits network: read, priced, profiled, drawn, and written as NumPy."""
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,9 @@ print("\n--- Profiled: a training step, by the lines of the loss")
 found = profile(value_and_grad(loss))(params, x, y)
 print(found)
 
-Path("digits_loss.svg").write_text(programs["loss"].to_svg(engine="plain", names="user"), encoding="utf-8")
-print("\n--- Drawn: digits_loss.svg")
+drawing = Path(tempfile.gettempdir()) / "digits_loss.svg"
+drawing.write_text(programs["loss"].to_svg(engine="plain", names="user"), encoding="utf-8")
+print(f"\n--- Drawn: {drawing}")
 
 print("\n--- Written: the gradient as a file that needs NumPy alone")
 text = programs["gradient"].to_python("gradient", names="user")

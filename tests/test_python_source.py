@@ -380,3 +380,53 @@ def test_every_primitive_of_the_library_can_be_spelled() -> None:
         kind = REGISTRY[name]
         assert "spell" in vars(kind) or "spell_lines" in vars(kind) or callable(kind.impl), name
     assert len(missing) < 25, missing
+
+
+# -- functions with rules of their own, checkpoints, callbacks
+
+
+def cube(x: Any) -> Any:
+    return x**3
+
+
+def both(x: Any, scale: Any) -> Any:
+    return {"value": cube(x), "sum": [np.sum(x) * scale["by"]]}
+
+
+def test_callbacks_are_copied() -> None:
+    def f(x: Any) -> Any:
+        like = at.ShapeDtypeStruct(x.shape, x.dtype)
+        y = at.pure_callback(cube, like, x)
+        tree = {"value": like, "sum": [at.ShapeDtypeStruct((), x.dtype)]}
+        found = at.pure_callback(both, tree, x, {"by": 2.0})
+        return y + found["value"] + found["sum"][0]
+
+    jaxpr = make_jaxpr(f)(X)
+    assert jaxpr.to_python().count("def cube(x):") == 1
+    assert np.array_equal(run(jaxpr.to_python())(X), f(X))
+
+
+def test_printing_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    def f(x: Any) -> Any:
+        at.debug.print("x is {} and twice it {twice:.1f}", x, twice=2 * x)
+        return x
+
+    run(make_jaxpr(f)(1.5).to_python())(1.5)
+    assert capsys.readouterr().out == "x is 1.5 and twice it 3.0\n"
+
+
+def test_a_checkpoint_is_an_inner_function() -> None:
+    f = at.checkpoint(lambda x: np.sin(x) * np.exp(x))
+    for function in (f, at.grad(lambda x: np.sum(f(x)))):
+        assert_runs_alone(make_jaxpr(function)(X), [X])
+
+
+@pytest.mark.skipif(not hasattr(at, "custom_jvp"), reason="custom_jvp is not public")
+def test_a_function_with_its_own_rule_is_an_inner_function() -> None:
+    @at.custom_jvp
+    def clipped(x: Any) -> Any:
+        return np.clip(x, -1.0, 1.0)
+
+    clipped.defjvp(lambda primals, tangents: (clipped(primals[0]), tangents[0]))
+    for function in (clipped, at.grad(lambda x: np.sum(clipped(x)))):
+        assert_runs_alone(make_jaxpr(function)(X), [X])

@@ -53,14 +53,15 @@ class PureCallback(Primitive):
         return tuple([x.astype(aval.dtype)[()] for x, aval in zip(found, self.results, strict=True)])
 
     def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
-        names = [page.local("found") for _ in targets]
-        returned = _written(page, tree_unflatten(self.out_tree, names))
-        called = f"{page.function(self.function)}({_arguments(page, self.tree, operands)})"
-        casts = [
-            f"{target} = np.asarray({name}).astype({page.dtype(aval.dtype)})[()]"
-            for target, name, aval in zip(targets, names, self.results, strict=True)
+        found = page.local("found")
+        paths = tree_flatten_with_path(tree_unflatten(self.out_tree, list(self.results)))[0]
+        return [
+            f"{found} = {page.function(self.function)}({_arguments(page, self.tree, operands)})",
+            *[
+                f"{target} = np.asarray({found}{keystr(path)}).astype({page.dtype(aval.dtype)})[()]"
+                for target, (path, aval) in zip(targets, paths, strict=True)
+            ],
         ]
-        return [f"{returned} = {called}", *casts]
 
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         return self.results
@@ -188,7 +189,7 @@ def _written(page: Any, x: Any) -> str:
     if x is None:
         return "None"
     raise MissingRuleError(
-        f"to_python: callbacks must take and return tuples, lists and dicts; got {type(x).__name__}{here()}. "
+        f"to_python: callbacks must take tuples, lists and dicts; got {type(x).__name__}{here()}. "
         "Pass its parts."
     )
 

@@ -231,7 +231,7 @@ class _Scope:
         self.names = page.names_of(jaxpr)
         self.extra: set[str] = set()
         self.stretched = implicit_broadcasts(jaxpr)
-        self.scalars = {v for e in jaxpr.equations if e.primitive.gives_scalars for v in e.outputs}
+        self.scalars = {*jaxpr.in_vars} | {v for e in jaxpr.equations if e.primitive.gives_scalars for v in e.outputs}
 
     def operands(self, equation: Equation) -> list[Spelled]:
         atoms = [self.stretched.get(atom, atom) for atom in equation.inputs]
