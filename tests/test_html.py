@@ -170,6 +170,12 @@ def test_the_middle_of_a_long_program_can_be_left_out():
     assert len(marked(parsed(PROGRAMS["2000"]()._repr_html_()), "at-equation")) == 1000
 
 
+@pytest.mark.parametrize("most", [-1, 2.5, "all"])
+def test_a_wrong_number_of_equations_is_named(programs, most):
+    with pytest.raises(ValueError, match="to_html: max_equations must be None or an integer of at least 0; got"):
+        programs["three"].to_html(max_equations=most)
+
+
 def test_no_file_is_read_but_a_plain_one(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)  # whoever opens it waits for ever

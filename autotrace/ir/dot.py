@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .graph import CONSTANT, EQUATION, FOLDED, GUARD, HOLDS, INPUT, NOTE, OUTPUT, PROGRAM, RESIDUAL, Box, Graph, Node
+from .graph import (
+    CONSTANT,
+    EQUATION,
+    FOLDED,
+    GUARD,
+    HOLDS,
+    INPUT,
+    NOTE,
+    OUTPUT,
+    PROGRAM,
+    RESIDUAL,
+    Box,
+    Contents,
+    Graph,
+    Node,
+)
 from .markup import LIGHT, escape, legend, look, look_of_box
 
 __all__ = ["dot_text"]
 
 _SHAPES = {
-    INPUT: ('shape=box style="rounded,filled"'),
-    CONSTANT: ('shape=box style="rounded,filled,dashed"'),
-    OUTPUT: ('shape=box style="rounded,filled"'),
-    EQUATION: ("shape=box style=filled"),
-    GUARD: ("shape=hexagon style=filled"),
-    FOLDED: ("shape=box3d style=filled"),
-    NOTE: ("shape=plaintext"),
+    INPUT: 'shape=box style="rounded,filled"',
+    CONSTANT: 'shape=box style="rounded,filled,dashed"',
+    OUTPUT: 'shape=box style="rounded,filled"',
+    EQUATION: "shape=box style=filled",
+    GUARD: "shape=hexagon style=filled",
+    FOLDED: "shape=box3d style=filled",
+    NOTE: "shape=plaintext",
 }
 
 
@@ -30,24 +45,24 @@ def _lines(graph: Graph) -> Iterator[str]:
     yield '  graph [compound=true rankdir=TB ranksep=0.35 nodesep=0.25 fontname=monospace fontsize=11 tooltip=" "];'
     yield f'  node [fontname=monospace fontsize=11 height=0.3 margin="0.12,0.05" fontcolor="{LIGHT["page"][1]}"];'
     yield f'  edge [color="{LIGHT["edge"][1]}" arrowsize=0.6];'
-    yield from _inside(graph, None, "  ")
+    yield from _inside(graph.contents(), None, "  ")
+    homes = {node.name: node.box for node in graph.nodes}
     for edge in graph.edges:
-        yield f"  {edge.start} -> {edge.end} [{_edge(graph, edge.kind, edge.end)}tooltip={quoted(edge.label)}];"
+        yield f"  {edge.start} -> {edge.end} [{_edge(edge.kind, homes[edge.end])}tooltip={quoted(edge.label)}];"
     yield from _legend(graph)
     yield "}"
 
 
-def _inside(graph: Graph, box: str | None, indent: str) -> Iterator[str]:
-    """Write the nodes and boxes that stand directly in ``box``."""
-    for node in graph.nodes:
-        if node.box == box:
-            yield f"{indent}{node.name} [{_node(node)}];"
-    for inner in graph.boxes:
-        if inner.parent == box:
-            yield f"{indent}subgraph cluster_{inner.name} {{"
-            yield f"{indent}  {_box(inner)}"
-            yield from _inside(graph, inner.name, indent + "  ")
-            yield f"{indent}}}"
+def _inside(contents: Contents, box: str | None, indent: str) -> Iterator[str]:
+    """Write the nodes and boxes that stand in ``box``."""
+    nodes, boxes = contents[box]
+    for node in nodes:
+        yield f"{indent}{node.name} [{_node(node)}];"
+    for inner in boxes:
+        yield f"{indent}subgraph cluster_{inner.name} {{"
+        yield f"{indent}  {_box(inner)}"
+        yield from _inside(contents, inner.name, indent + "  ")
+        yield f"{indent}}}"
 
 
 def _node(node: Node) -> str:
@@ -66,11 +81,10 @@ def _box(box: Box) -> str:
     )
 
 
-def _edge(graph: Graph, kind: str, end: str) -> str:
+def _edge(kind: str, box: str | None) -> str:
     if kind == RESIDUAL:
         return f'color="{LIGHT["residual"][1]}" penwidth=1.6 '
     if kind == HOLDS:
-        box = next(node.box for node in graph.nodes if node.name == end)
         return f"style=dashed lhead=cluster_{box} "
     return ""
 

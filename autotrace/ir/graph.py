@@ -28,6 +28,7 @@ __all__ = [
     "GROUPINGS",
     "PHASES",
     "Box",
+    "Contents",
     "Edge",
     "Graph",
     "Node",
@@ -103,12 +104,25 @@ class Box(NamedTuple):
     parent: str | None = None
 
 
+Contents = dict[str | None, tuple[list[Node], list[Box]]]
+
+
 class Graph(NamedTuple):
     """Nodes, edges and boxes; without cycles, also when every box counts as one node."""
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     boxes: tuple[Box, ...]
+
+    def contents(self) -> Contents:
+        """Return the nodes and boxes that stand directly in each box, and, under None, in none."""
+        found: Contents = {None: ([], [])}
+        for box in self.boxes:
+            found[box.name] = ([], [])
+            found[box.parent][1].append(box)
+        for node in self.nodes:
+            found[node.box][0].append(node)
+        return found
 
 
 def graph_of(jaxpr: Jaxpr, *, group: str = "auto", names: str = "letters", caller: str = "graph") -> Graph:

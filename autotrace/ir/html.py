@@ -98,7 +98,7 @@ class _View:
 
     def kept(self, equations: Sequence[Equation]) -> Iterable[Equation | int]:
         """Yield the equations that are shown, and the number of those in the middle that are not."""
-        hidden = 0 if self.most is None else len(equations) - max(0, self.most)
+        hidden = 0 if self.most is None else len(equations) - self.most
         if hidden <= 1:
             return equations
         head = (len(equations) - hidden + 1) // 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .graph import CONSTANT, EQUATION, FOLDED, GUARD, HOLDS, INPUT, NOTE, OUTPUT, PROGRAM, RESIDUAL, Graph
+from .graph import CONSTANT, EQUATION, FOLDED, GUARD, HOLDS, INPUT, NOTE, OUTPUT, PROGRAM, RESIDUAL, Contents, Graph
 from .markup import LIGHT, look, look_of_box
 
 __all__ = ["mermaid_text"]
@@ -29,23 +29,22 @@ def mermaid_text(graph: Graph) -> str:
 
 def _lines(graph: Graph) -> Iterator[str]:
     yield "flowchart TD"
-    yield from _inside(graph, None, "  ")
+    yield from _inside(graph.contents(), None, "  ")
     for edge in graph.edges:
         yield f"  {edge.start} {_ARROWS.get(edge.kind, '-->')} {edge.end}"
     yield from _styles(graph)
 
 
-def _inside(graph: Graph, box: str | None, indent: str) -> Iterator[str]:
-    """Write the nodes and boxes that stand directly in ``box``."""
-    for node in graph.nodes:
-        if node.box == box:
-            opening, closing = _SHAPES[node.kind]
-            yield f'{indent}{node.name}{opening}"{"<br/>".join(map(plain, node.lines))}"{closing}'
-    for inner in graph.boxes:
-        if inner.parent == box:
-            yield f'{indent}subgraph {inner.name}["{plain(inner.label)}"]'
-            yield from _inside(graph, inner.name, indent + "  ")
-            yield f"{indent}end"
+def _inside(contents: Contents, box: str | None, indent: str) -> Iterator[str]:
+    """Write the nodes and boxes that stand in ``box``."""
+    nodes, boxes = contents[box]
+    for node in nodes:
+        opening, closing = _SHAPES[node.kind]
+        yield f'{indent}{node.name}{opening}"{"<br/>".join(map(plain, node.lines))}"{closing}'
+    for inner in boxes:
+        yield f'{indent}subgraph {inner.name}["{plain(inner.label)}"]'
+        yield from _inside(contents, inner.name, indent + "  ")
+        yield f"{indent}end"
 
 
 def _styles(graph: Graph) -> Iterator[str]:

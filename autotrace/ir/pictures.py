@@ -34,6 +34,11 @@ def to_svg(jaxpr: Jaxpr, engine: str, group: str, names: str) -> str:
 def to_html(jaxpr: Jaxpr, page: bool, picture: bool, names: str, max_equations: int | None) -> str:
     """See ``Jaxpr.to_html``."""
     require_names(names, "to_html")
+    if max_equations is not None and (not isinstance(max_equations, int) or max_equations < 0):
+        raise ValueError(
+            f"to_html: max_equations must be None or an integer of at least 0; got {max_equations!r}. "
+            "Use None for no limit."
+        )
     drawn = svg_text(graph_of(jaxpr, names=names, caller="to_html"), engine="plain") if picture else ""
     write = html_page if page else html_fragment
     return write(jaxpr, names=names, max_equations=max_equations, picture=drawn)
