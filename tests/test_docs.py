@@ -7,7 +7,10 @@ In README.md and docs/, where the blocks of one file share one namespace, from t
                 elsewhere it is only text
     ```output   shows output of the block above it, whatever prose stands between
     ```pycon    an interactive session, checked as a doctest is: the place for expected errors
+    ```console  after `$ ` stand commands of `python -m autotrace`, and below each what it prints (to stdout and
+                stderr); `$ echo $?` shows its exit code. Blocks with other commands are only text
 
+A python block whose first line is `# file: NAME` is written to that file too, for commands to take.
 Shown output may leave out part of a line as `...`, and whole lines as a line of `...`.
 Every docstring's examples run too.
 """
@@ -20,8 +23,11 @@ import importlib
 import importlib.util
 import io
 import linecache
+import os
 import pkgutil
 import re
+import shlex
+import subprocess
 import sys
 import traceback
 import types
@@ -107,6 +113,31 @@ def run_session(block: Block, namespace: dict[str, object], name: str) -> None:
     assert not results.failed, report.getvalue()
 
 
+def run_commands(block: Block, where: str) -> None:
+    """Run the commands of a console block, if all are ours, and compare what they print."""
+    parts = re.split(r"^\$ ((?:.*\\\n)*.*)\n", block.text, flags=re.MULTILINE)
+    commands = [command.replace("\\\n", " ") for command in parts[1::2]]
+    if not commands or not all(command.startswith(("python -m autotrace", "echo $?")) for command in commands):
+        return
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "COLUMNS": "80"}
+    code = 0
+    for command, shown in zip(commands, parts[2::2], strict=True):
+        if command == "echo $?":
+            printed = f"{code}\n"
+        else:
+            done = subprocess.run(
+                [sys.executable, *shlex.split(command)[1:]],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                text=True,
+                encoding="utf-8",
+                timeout=120,
+            )
+            code, printed = done.returncode, done.stdout
+        compare_output(shown, printed, f"{where}: $ {command}")
+
+
 @contextlib.contextmanager
 def page_module(name: str) -> Iterator[types.ModuleType]:
     """A module for a page's code to live in: dataclasses and pickles look their module up by name."""
@@ -130,6 +161,9 @@ def run_page(path: Path) -> None:
                     # page, and so do the source lines that equations carry.
                     code = compile("\n" * (block.line - 1) + block.text, str(path), "exec")
                     linecache.checkcache(str(path))
+                    file = re.match(r"# file: ([\w.-]+)\n", block.text)
+                    if file:
+                        Path(file[1]).write_text(block.text, encoding="utf-8")
                     with contextlib.redirect_stdout(io.StringIO()) as stdout:
                         exec(code, module.__dict__)
                     printed = stdout.getvalue()
@@ -141,6 +175,8 @@ def run_page(path: Path) -> None:
                     compare_output(block.text, printed, where)
                 case "pycon":
                     run_session(block, module.__dict__, where)
+                case "console":
+                    run_commands(block, where)
             printed = None
 
 
@@ -284,6 +320,55 @@ def test_a_wrong_page_fails(tmp_path, right, wrong, complaint):
     page = tmp_path / "good.md"
     before, _, after = GOOD_PAGE.rpartition(right)
     page.write_text(before + wrong + after)
+    with pytest.raises(AssertionError, match=re.escape(complaint)):
+        run_page(page)
+
+
+CONSOLE_PAGE = """\
+```python
+# file: good_model.py
+def double(x):
+    return 2.0 * x
+```
+
+```console
+$ python -m autotrace show good_model.py:double \\
+    --args "f64[]"
+{ lambda ; a:f64[]. let
+    b:f64[] = mul 2.0 a
+  in (b,) }
+$ python -m autotrace show good_model.py:absent
+python -m autotrace: error: ...
+$ echo $?
+2
+```
+
+```console
+$ no-such-command is run
+```
+"""
+
+
+def test_commands_of_ours_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = tmp_path / "console.md"
+    page.write_text(CONSOLE_PAGE)
+    run_page(page)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "complaint"),
+    [
+        ("= mul 2.0 a", "= mul 3.0 a", "console.md:8: $ python -m autotrace show good_model.py:double"),
+        ("$?\n2", "$?\n1", "console.md:8: $ echo $?: the page shows"),
+        ("error: ...", "", "console.md:8: $ python -m autotrace show good_model.py:absent"),
+    ],
+)
+def test_a_falsehood_about_commands_is_found(tmp_path, monkeypatch, right, wrong, complaint):
+    monkeypatch.chdir(tmp_path)
+    assert right in CONSOLE_PAGE
+    page = tmp_path / "console.md"
+    page.write_text(CONSOLE_PAGE.replace(right, wrong))
     with pytest.raises(AssertionError, match=re.escape(complaint)):
         run_page(page)
 
