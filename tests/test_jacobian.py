@@ -219,6 +219,12 @@ def test_without_scipy_a_sparse_result_is_triplets(monkeypatch):
     assert "13 entries" in repr(got)
 
 
+def test_a_constant_jacobian_in_a_trace_is_triplets():
+    got = jit(jacobian(lambda x: 2.0 * x, format="coo"))(np.ones(5))
+    assert isinstance(got, at.Triplets)
+    assert np.array_equal(got.toarray(), 2 * np.eye(5))
+
+
 def test_few_colours():
     x = RNG.normal(size=10_000)
     plan = jacobian(tridiagonal, format="csr").plan(x)
@@ -315,25 +321,29 @@ BAD = {
     "shape of the pattern": (
         lambda: jacobian(np.sin, sparsity=np.eye(2, dtype=bool), mode="sparse")(np.ones(3)),
         ValueError,
-        "jacobian: sparsity must have the shape of the whole Jacobian, (3, 3); got (2, 2). Give a row for each number of "
+        "jacobian: sparsity must have the shape of the whole Jacobian, (3, 3); got (2, 2). Give a row for each "
+        "number of "
         "the output and a column for each of the argument.",
     ),
     "a missing entry": (
         lambda: jacobian(np.cumsum, sparsity=np.eye(3, dtype=bool), mode="sparse", check_sparsity=True)(np.ones(3)),
         ValueError,
-        "jacobian: with check_sparsity=True the pattern must have every entry that may be nonzero; got one of 3 entries "
+        "jacobian: with check_sparsity=True the pattern must have every entry that may be nonzero; got one of 3 "
+        "entries "
         "that lacks 3, the first at row 1, column 0. Use sparsity_pattern(cumsum).",
     ),
     "no waist": (
         lambda: jacobian(np.sin, mode="mixed")(np.ones(3)),
         ValueError,
-        "jacobian: mode 'mixed' must be one that can be had; got a function for which it cannot: no cut is narrower than "
+        "jacobian: mode 'mixed' must be one that can be had; got a function for which it cannot: no cut is "
+        "narrower than "
         "both the inputs and the outputs. Use mode='auto'.",
     ),
     "no scalars": (
         lambda: jacobian(np.sin, mode="elimination")(np.ones(3)),
         ValueError,
-        "jacobian: mode 'elimination' must be one that can be had; got a function for which it cannot: not a program of "
+        "jacobian: mode 'elimination' must be one that can be had; got a function for which it cannot: not a "
+        "program of "
         "scalars. Use mode='auto'.",
     ),
     "integers in": (
@@ -345,7 +355,8 @@ BAD = {
     "integers out": (
         lambda: jacobian(np.argsort)(np.ones(3)),
         TypeError,
-        "jacobian: outputs must be floating-point arrays; got i64[3]. Return floats, or pass what is not differentiated "
+        "jacobian: outputs must be floating-point arrays; got i64[3]. Return floats, or pass what is not "
+        "differentiated "
         "through has_aux.",
     ),
     "text out": (
@@ -362,7 +373,8 @@ BAD = {
     "complex both ways": (
         lambda: jacobian(lambda z: z * z)(np.ones(2, complex)),
         TypeError,
-        "jacobian: a real function of complex arguments needs reverse mode, a complex one of real arguments forward mode; "
+        "jacobian: a real function of complex arguments needs reverse mode, a complex one of real arguments "
+        "forward mode; "
         "got c128[2] to c128[2], which needs both. Pass holomorphic=True, or split real and imaginary parts.",
     ),
     "forward of complex arguments": (

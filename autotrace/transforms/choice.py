@@ -230,8 +230,8 @@ def _declared(problem: Problem, options: Options) -> Pattern:
     pattern = Pattern.of(options.sparsity)
     if pattern.shape != problem.shape:
         raise ValueError(
-            f"{problem.name}: sparsity must have the shape of the whole Jacobian, {problem.shape}; got {pattern.shape}. "
-            "Give a row for each number of the output and a column for each of the argument."
+            f"{problem.name}: sparsity must have the shape of the whole Jacobian, {problem.shape}; got "
+            f"{pattern.shape}. Give a row for each number of the output and a column for each of the argument."
         )
     return pattern
 
@@ -315,15 +315,15 @@ def _pick(candidates: Sequence[Candidate], options: Options, problem: Problem) -
         chosen = next(c for c in candidates if c.mode == options.mode)
         if chosen.refused:
             raise ValueError(
-                f"{problem.name}: mode {options.mode!r} must be one that can be had; got a function for which it cannot: "
-                f"{chosen.refused}. Use mode='auto'."
+                f"{problem.name}: mode {options.mode!r} must be one that can be had; got a function for which it "
+                f"cannot: {chosen.refused}. Use mode='auto'."
             )
         return chosen, "asked for"
     if not had:
         raise TypeError(
             f"{problem.name}: a real function of complex arguments needs reverse mode, a complex one of real arguments "
-            f"forward mode; got {', '.join(map(str, problem.in_avals))} to {', '.join(map(str, problem.out_avals))}, which "
-            "needs both. Pass holomorphic=True, or split real and imaginary parts."
+            f"forward mode; got {', '.join(map(str, problem.in_avals))} to {', '.join(map(str, problem.out_avals))}, "
+            "which needs both. Pass holomorphic=True, or split real and imaginary parts."
             if any(c.mode == "reverse" and "complex" in c.refused for c in candidates)
             else f"{problem.name}: {candidates[0].refused}"
         )

@@ -1,8 +1,8 @@
 """Vertex elimination: the Jacobian of a program of scalars, multiplied out in a cheap order.
 
 The elements of variables are vertices, the derivatives of equations edges. Eliminating a vertex replaces each path
-through it by an edge: of weight the product, added to one that is there. When only inputs and outputs are left, the edges
-are the Jacobian. Markowitz' rule takes the vertex with the fewest paths through it first (Griewank and Walther,
+through it by an edge: of weight the product, added to one that is there. When only inputs and outputs are left, the
+edges are the Jacobian. Markowitz' rule takes the vertex with the fewest paths through it first (Griewank and Walther,
 Evaluating Derivatives, 2nd ed., chapters 9 and 10).
 """
 
@@ -57,7 +57,7 @@ def _takes_apart(equation: Equation) -> bool:
 def eliminated(
     equations: Sequence[Equation], values: dict[Atom, Any], starts: Sequence[Var], ends: Sequence[Atom]
 ) -> tuple[list[Any], list[tuple[int, int]]]:
-    """Return the entries of the Jacobian from ``starts`` to ``ends`` that are not known to be zero, and their places."""
+    """Return the entries of the Jacobian from ``starts`` to ``ends`` that may not be zero, and their places."""
     before, after = _edges(equations, values, starts)
     inputs = [(v, i) for v in starts for i in range(v.aval.size)]
     outputs = [(v, i) for v in ends for i in range(v.aval.size)]

@@ -1,7 +1,7 @@
 """jacobian: every way to a Jacobian, what each would cost for the program at hand, and the cheapest one.
 
 - ``forward``: a tangent for each number of the argument; ``reverse``: a cotangent for each number of the output.
-- ``mixed``: the program is cut where it is narrow, and the Jacobians of the pieces are multiplied in the cheapest order.
+- ``mixed``: the program is cut where it is narrow, and the Jacobians of the pieces are multiplied, cheapest first.
 - ``elimination``: programs of scalars, by vertex elimination.
 - ``sparse``: a tangent or cotangent for each colour of the sparsity pattern.
 """
@@ -70,14 +70,15 @@ def jacobian(
     output, in each leaf that of the argument, blocks of shape ``output.shape + argument.shape``.
 
     ``mode``: ``"auto"``, or ``"forward"``, ``"reverse"``, ``"mixed"`` (cut where it is narrow), ``"elimination"``
-    (programs of scalars), ``"sparse"``, or a plan that :meth:`~JacobianFunction.plan` made. ``sparsity``: ``"auto"`` finds
-    the pattern where it may pay; or a :class:`Pattern`, a boolean matrix, a ``scipy.sparse`` matrix, with a row for each
-    number of the output and a column for each of the argument; None does without. ``check_sparsity`` checks a given
-    one. ``format``: ``"dense"``, or ``"coo"`` or ``"csr"``: each block a ``scipy.sparse`` matrix of
-    ``output.size`` rows and ``argument.size`` columns, or :class:`Triplets` without SciPy and inside of transforms.
+    (programs of scalars), ``"sparse"``, or a plan that :meth:`~JacobianFunction.plan` made. ``sparsity``: ``"auto"``
+    finds the pattern where it may pay; or a :class:`Pattern`, a boolean matrix, a ``scipy.sparse`` matrix, with a row
+    for each number of the output and a column for each of the argument; None does without.
+    ``check_sparsity`` checks that a given one has every entry that is found. ``format``: ``"dense"``, or ``"coo"`` or
+    ``"csr"``: each block a ``scipy.sparse`` matrix of ``output.size`` rows and ``argument.size`` columns, or
+    :class:`Triplets` without SciPy and inside of transforms.
 
-    A real function of complex arguments is differentiated by reverse mode and a complex one of real arguments by forward
-    mode, with the conventions of ``jacrev`` and ``jacfwd``.
+    A real function of complex arguments is differentiated by reverse mode and a complex one of real arguments by
+    forward mode, with the conventions of ``jacrev`` and ``jacfwd``.
 
     ``jacobian(f).explain(*args)`` tells what was chosen and why, ``.plan(*args)`` keeps the choice.
 
@@ -224,8 +225,8 @@ def _problem(started: Started) -> tuple[Problem, list[Any]]:
 def _finish(started: Started, options: Options, has_aux: bool) -> Any:
     run, leaves = started.run, started.leaves
     primals = leaves.primals
-    pattern = None
-    if is_concrete(run.jaxpr, primals):
+    traced = not is_concrete(run.jaxpr, primals)
+    if not traced:
         entry, rest = _entry(started, options)
         results = entry.program(*primals, *rest, *entry.seeds())
         recipe = entry.plan.recipe
@@ -240,7 +241,7 @@ def _finish(started: Started, options: Options, has_aux: bool) -> Any:
     shape = Problem(run.jaxpr, len(primals), run.outputs, False, "")
     if options.check_sparsity and not isinstance(options.sparsity, str | None):
         _check_pattern(started, pattern)
-    blocks = _blocks_of(shape, options, pattern, owned(results[count:], []))
+    blocks = _blocks_of(shape, options, pattern, owned(results[count:], []), traced)
     return _assembled(started, blocks, outs, has_aux)
 
 
@@ -260,12 +261,11 @@ def _entry(started: Started, options: Options) -> tuple[Entry, list[Any]]:
     """Return the plan and program for a call without tracers, made before or now, and its further inputs."""
     jaxpr = started.run.jaxpr
     structure, rest = fingerprint(jaxpr)
-    if isinstance(options.mode, Plan):
-        if not options.mode.fits(plan_key(structure, started)):
-            raise ValueError(
-                f"{started.name}: a plan serves arguments of the shapes and the path that it was made for; got another "
-                f"program of {started.what}. Make a plan for these arguments."
-            )
+    if isinstance(options.mode, Plan) and not options.mode.fits(plan_key(structure, started)):
+        raise ValueError(
+            f"{started.name}: a plan serves arguments of the shapes and the path that it was made for; got another "
+            f"program of {started.what}. Make a plan for these arguments."
+        )
     told = [x if isinstance(x, str | None) else id(x) for x in (options.mode, options.sparsity)]
     key = (structure, started.run.outputs, started.symmetric, options.format, options.holomorphic, *told)
     entry = _ENTRIES.get(key)
@@ -289,7 +289,7 @@ def _kept_seeds(problem: Problem, recipe: Recipe) -> Callable[[], list[Any]]:
     return lambda: seeds
 
 
-def _blocks_of(problem: Problem, options: Options, pattern: Any, numbers: Sequence[Any]) -> list[Any]:
+def _blocks_of(problem: Problem, options: Options, pattern: Any, numbers: Sequence[Any], traced: bool) -> list[Any]:
     """Return the blocks as they are, or the entries of a pattern as a sparse matrix for each block."""
     if options.format == "dense":
         return list(numbers)
@@ -302,7 +302,7 @@ def _blocks_of(problem: Problem, options: Options, pattern: Any, numbers: Sequen
                 inside = (rows >= row) & (rows < row + out.size) & (cols >= column) & (cols < column + aval.size)
                 kept = np.flatnonzero(inside)
                 rows, cols, data = rows[kept] - row, cols[kept] - column, entries[kept]
-            blocks.append(sparse_matrix(data, rows, cols, (out.size, aval.size), options.format))
+            blocks.append(sparse_matrix(data, rows, cols, (out.size, aval.size), options.format, traced))
             column += aval.size
         row += out.size
     return blocks
@@ -317,9 +317,10 @@ def _check_pattern(started: Started, declared: Pattern) -> None:
     missing = declared.missing(found)
     if missing.nnz:
         raise ValueError(
-            f"{started.name}: with check_sparsity=True the pattern must have every entry that may be nonzero; got one of "
-            f"{declared.nnz} entries that lacks {missing.nnz}, the first at row {missing.rows[0]}, column "
-            f"{missing.cols[0]}. Use sparsity_pattern({started.what})."
+            f"{started.name}: with check_sparsity=True the pattern must have every entry that may be nonzero; got "
+            f"one of {declared.nnz} entries that lacks {missing.nnz}, the first at row {missing.rows[0]}, column "
+            f"{missing.cols[0]}. Use "
+            f"{'hessian' if started.name == 'hessian' else 'sparsity'}_pattern({started.what})."
         )
 
 

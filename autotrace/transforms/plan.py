@@ -29,6 +29,9 @@ __all__ = [
 # ratios: they weigh calls against memory against arithmetic.
 CALL_SECONDS = 1.0e-6
 """A NumPy call on a small array, with what the interpreter or a compiled program adds."""
+OPERAND_SECONDS = 5.0e-7
+"""Each operand beyond the second: a part that is written into a whole."""
+VIEW_SECONDS = 2.0e-7
 SCALAR_SECONDS = 1.5e-7
 """An operation on numbers, which compiled programs do on Python floats or NumPy scalars."""
 FLOPS_PER_SECOND = 2.0e10
@@ -39,17 +42,26 @@ MEMORY_BYTES_PER_SECOND = 4.0e9
 CACHE_BYTES = 2**20
 
 
-def seconds_of(flops: float, moved: float, scalar: bool = False) -> float:
-    """Estimate the time of one equation that does ``flops`` operations and moves so many bytes."""
+def seconds_of(flops: float, moved: float, calls: float = CALL_SECONDS) -> float:
+    """Estimate the time of ``flops`` operations on so many bytes, beside ``calls``: that of the calls themselves."""
     memory = min(moved, CACHE_BYTES) / CACHED_BYTES_PER_SECOND + max(moved - CACHE_BYTES, 0) / MEMORY_BYTES_PER_SECOND
-    return (SCALAR_SECONDS if scalar else CALL_SECONDS) + max(flops / FLOPS_PER_SECOND, memory)
+    return calls + max(flops / FLOPS_PER_SECOND, memory)
+
+
+def call_seconds(equation: Equation) -> float:
+    """Estimate what calling NumPy for ``equation`` takes, whatever the sizes."""
+    primitive, inputs, outputs, _ = equation
+    if all(atom.aval.ndim == 0 for atom in (*inputs, *outputs)):
+        return SCALAR_SECONDS
+    if primitive.view:
+        return VIEW_SECONDS
+    return CALL_SECONDS + OPERAND_SECONDS * max(len(inputs) - 2, 0)
 
 
 def equation_seconds(equation: Equation) -> float:
     """Estimate the time of ``equation``."""
     cost = equation_cost(equation)
-    scalar = all(atom.aval.ndim == 0 for atom in (*equation.inputs, *equation.outputs))
-    return seconds_of(cost.flops, cost.bytes, scalar)
+    return seconds_of(cost.flops, cost.bytes, call_seconds(equation))
 
 
 class Price:
@@ -57,9 +69,12 @@ class Price:
 
     def __init__(self, two: Sequence[Equation], three: Sequence[Equation]) -> None:
         a, b = ([equation_cost(e) for e in equations] for equations in (two, three))
+        calls = [call_seconds(e) for e in two]
         if len(a) != len(b):  # one of them had a shorter way: extrapolate from the whole
             a, b = ([Cost(sum(c.flops for c in x), sum(c.bytes for c in x))] for x in (a, b))
-        self._terms = [(x, Cost(y.flops - x.flops, y.bytes - x.bytes)) for x, y in zip(a, b, strict=True)]
+            calls = [sum(calls)]
+        more = [Cost(y.flops - x.flops, y.bytes - x.bytes) for x, y in zip(a, b, strict=True)]
+        self._terms = list(zip(a, more, calls, strict=True))
         self._known: dict[int, tuple[int, int, float]] = {}
 
     def __call__(self, directions: int) -> tuple[int, int, float]:
@@ -67,11 +82,11 @@ class Price:
         found = self._known.get(directions)
         if found is None:
             costs = [
-                (max(x.flops + (directions - 2) * d.flops, 0), max(x.bytes + (directions - 2) * d.bytes, 0))
-                for x, d in self._terms
+                (max(x.flops + (directions - 2) * d.flops, 0), max(x.bytes + (directions - 2) * d.bytes, 0), calls)
+                for x, d, calls in self._terms
             ]
-            flops, moved = sum(f for f, _ in costs), sum(b for _, b in costs)
-            found = self._known[directions] = flops, moved, sum(seconds_of(f, b) for f, b in costs)
+            flops, moved = sum(f for f, _, _ in costs), sum(b for _, b, _ in costs)
+            found = self._known[directions] = flops, moved, sum(seconds_of(*cost) for cost in costs)
         return found
 
 

@@ -147,9 +147,9 @@ def _point_and_vector(name: str, fun: Any, args: Any, kwargs: Any, argnums: Any)
 def ggnvp(model: Callable[..., Any], loss: Callable[[Any], Any]) -> Any:
     """Make the function that multiplies the generalized Gauss-Newton matrix of ``loss(model(x))`` by a vector.
 
-    ``ggnvp(model, loss)(x, v)`` is ``J^T H J v``, where J is the Jacobian of ``model`` at x and H the Hessian of ``loss``
-    at ``model(x)``: positive semidefinite for every convex loss, and the Hessian of the whole where the model is linear
-    (Schraudolph 2002). Further arguments stand between x and v and are passed to ``model``.
+    ``ggnvp(model, loss)(x, v)`` is ``J^T H J v``, where J is the Jacobian of ``model`` at x and H the Hessian of
+    ``loss`` at ``model(x)``: positive semidefinite for every convex loss, and the Hessian of the whole where the
+    model is linear (Schraudolph 2002). Further arguments stand between x and v and are passed to ``model``.
 
     Raises ``TypeError`` where ``loss`` does not return a real scalar, or v does not fit x.
 
@@ -192,8 +192,8 @@ def diag_hessian(
 ) -> Any:
     """Make the function that evaluates the diagonal of the Hessian of ``fun``, which returns a real scalar.
 
-    Exact. The result has the tree and shapes of the argument. The pattern of the Hessian is coloured, so that a sparse one
-    takes a few Hessian-vector products; a dense one takes one for each number, of which only the diagonal is kept.
+    Exact. The result has the tree and shapes of the argument. The pattern of the Hessian is coloured, so that a sparse
+    one takes a few Hessian-vector products; a dense one takes one for each number, of which only the diagonal is kept.
 
     >>> import numpy as np
     >>> diag_hessian(lambda x: np.sum(x**3))(np.array([1.0, 2.0]))

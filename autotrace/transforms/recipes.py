@@ -98,7 +98,7 @@ def carry_out(
     seeds: Sequence[Any],
     known: dict[Atom, Any] | None,
 ) -> list[Any]:
-    """Return all outputs of the program, then the numbers of the Jacobian: its blocks, or the entries of the pattern."""
+    """Return all outputs of the program, then the Jacobian: its blocks, or the entries of the pattern."""
     jaxpr = problem.jaxpr
     values: dict[Atom, Any] = {} if known is None else known
     values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
@@ -217,7 +217,8 @@ def _eliminated_matrix(
         matrix[tuple(np.array(places).T)] = entries
         return matrix
     flat = np.array([i * columns + j for i, j in places], np.int64)
-    stacked = np.stack([x if type(x) is Tracer else dtype.type(x) for x in entries])
+    scalars: list[Any] = [x if type(x) is Tracer else dtype.type(x) for x in entries]
+    stacked = np.stack(scalars)
     return spread(stacked, flat, rows * columns).reshape((rows, columns))
 
 

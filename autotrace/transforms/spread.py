@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from ..ir import Primitive, ShapedArray
-from ..tracing import Tracer, bind
+from ..tracing import bind
 from ..tree import register_pytree_node_class
 
 __all__ = ["Spread", "Triplets", "sparse_matrix", "spread"]
@@ -19,7 +19,6 @@ class Spread(Primitive):
     """An array of ``size`` zeros with the operand's elements at places that are all different; linear in them."""
 
     size: int
-    stops: ClassVar[bool] = False
 
     def impl(self, x: Any, places: Any) -> Any:
         y = np.zeros((*x.shape[:-1], self.size), x.dtype)  # memory that is never touched costs nothing
@@ -30,6 +29,9 @@ class Spread(Primitive):
         if places.ndim != 1 or x.shape[-1:] != places.shape or places.dtype.kind != "i":
             raise TypeError(f"spread: there must be one integer place for each element; got {x} and {places}.")
         return x.update(shape=(*x.shape[:-1], self.size))
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 0
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], output: Any) -> Any:
         return bind(self, tangents[0], primals[1])
@@ -46,7 +48,6 @@ def spread(x: Any, places: Any, size: int) -> Any:
     return bind(Spread(size), x, places)
 
 
-@register_pytree_node_class
 class Triplets:
     """A sparse matrix as ``data``, ``rows`` and ``cols``: what ``format="coo"`` gives where SciPy's cannot be had.
 
@@ -84,9 +85,12 @@ class Triplets:
         return f"<Triplets {self.shape[0]} x {self.shape[1]}, {self.rows.size} entries>"
 
 
-def sparse_matrix(data: Any, rows: Any, cols: Any, shape: tuple[int, int], format: str) -> Any:
-    """Return a matrix of ``scipy.sparse`` in ``format``; triplets of traced values, and where SciPy is missing."""
-    if type(data) is not Tracer:
+register_pytree_node_class(Triplets)
+
+
+def sparse_matrix(data: Any, rows: Any, cols: Any, shape: tuple[int, int], format: str, traced: bool) -> Any:
+    """Return a matrix of ``scipy.sparse`` in ``format``; triplets if ``traced``, and where SciPy is missing."""
+    if not traced:
         try:
             sparse = importlib.import_module("scipy.sparse")
         except ImportError:
