@@ -42,6 +42,10 @@ LAZY_IMPORTS: dict[tuple[str, str], str] = {
     ("autotrace.ir.jaxpr", ".save"): "saving checks that what it wrote loads: it makes programs, and so needs their class",
     ("autotrace.ir.parse", "a computed name"): "primitives of SciPy's functions: loaded when a text names one",
     ("autotrace.ir.svg", "shutil"): "slow to import, and wanted only where Graphviz may draw",
+    (
+        "autotrace.transforms.pattern",
+        "a computed name",
+    ): "optional: SciPy for sparse matrices, Matplotlib for drawings, loaded when asked for",
     ("autotrace.transforms.spread", "scipy.sparse"): "optional: sparse results are its matrices where it is installed",
     ("autotrace.tools.profile", ".views"): "HTML and JSON are wanted seldom; json takes a millisecond",
     ("autotrace.tools.targets", "a computed name"): "the command line imports the module that the user names",

@@ -13,7 +13,7 @@ from .loops import Parts
 
 __all__ = ["sparsity_of_branches", "sparsity_of_loop", "sparsity_of_scan"]
 
-_EQUATIONS = 20_000
+_EQUATIONS = 10_000
 """A scan of so many equations in all its runs is followed run by run; a longer one as a loop of any length."""
 _RUNS = 3
 """After so many runs that reach further, a value is taken to depend on everything in the loop."""

@@ -20,9 +20,9 @@ Array = Any
 
 _FEW = 12
 """So many single inputs of an element are kept as layers; more become sets."""
-PAIRS = 20_000_000
+PAIRS = 4_000_000
 """So many pairs of elements are looked at one by one; where there are more, a rule is content with less."""
-_MANY = 60_000_000
+_MANY = 20_000_000
 """Sets of more members in all are not written down: every element depends on all inputs that any depends on."""
 
 
