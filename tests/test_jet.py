@@ -524,3 +524,64 @@ def test_bad_input(call, error, message):
 
 def test_order_zero_is_the_value():
     np.testing.assert_array_equal(taylor(np.sin, 1.0, 0), [np.sin(1.0)])
+
+
+# -- nested grad -------------------------------------------------------------------------------------
+
+
+def nest(function, order):
+    for _ in range(order):
+        function = grad(function)
+    return function
+
+
+@pytest.mark.parametrize("order", range(3, 8))
+@pytest.mark.parametrize(
+    "function",
+    [np.tanh, lambda x: x * np.sin(x) * np.exp(x), lambda x: np.log(1 + np.exp(x)) / np.sqrt(1 + x * x), np.abs],
+    ids=["tanh", "product", "quotient", "abs"],
+)
+def test_nested_grad_of_a_number_is_taylor_mode(function, order):
+    x = 0.3
+    by_walks = float(jit(nest(function, order))(x))  # traced numbers are differentiated one after the other
+    found = nest(function, order)(x)
+    assert type(found) is np.float64
+    np.testing.assert_allclose(found, by_walks, rtol=1e-12)
+    single = nest(function, order)(np.float32(x))
+    assert type(single) is np.float32
+    np.testing.assert_allclose(single, by_walks, rtol=1e-4)
+
+
+def test_nested_grad_traces_the_function_once():
+    calls = []
+    nest(lambda x: calls.append(0) or np.sin(x), 5)(1.0)
+    assert len(calls) == 1
+
+
+def test_nested_grad_of_what_closes_over_a_traced_number():
+    slope = grad(lambda y: nest(lambda x: np.sin(x * y), 3)(0.5))(2.0)
+    np.testing.assert_allclose(slope, -3 * 4 * np.cos(1.0) + 8 * 0.5 * np.sin(1.0), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: np.stack([x, x]), "grad: .*scalar"),
+        (lambda x: (x, x), "grad: .*"),
+        (lambda x: 3, "grad: .*i64"),
+        (lambda x: x * 1j, "grad: .*c128"),
+    ],
+)
+def test_nested_grad_refuses_what_grad_refuses(function, message):
+    with pytest.raises(TypeError, match=message):
+        nest(function, 4)(1.0)
+
+
+def test_orders_whose_factorial_is_infinite():
+    assert taylor(lambda x: 1 / (1 - x), 0.0, 200)[-1] == 1.0
+    for call in (
+        lambda: taylor(np.exp, 0.0, 171, derivatives=True),
+        lambda: jet(np.exp, (0.0,), ([1.0] + [None] * 170,)),
+    ):
+        with pytest.raises(ValueError, match="derivatives must be of order 170 at most; got 171"):
+            call()

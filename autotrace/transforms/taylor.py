@@ -24,14 +24,16 @@ import numpy as np
 from ..compile.simplify import simplify
 from ..ir import SOURCE, TANGENT, Atom, Equation, Jaxpr, Literal, ShapedArray, annotate, in_phase, inline
 from ..tracing import Tracer, bind, run, run_all
-from ..tree import PyTreeDef, tree_unflatten
+from ..tree import PyTreeDef, tree_structure, tree_unflatten
 from .arguments import Leaves, Run, function_name, leaves_of, owned, trace_leaves, zeros_of
 from .derivatives import check_derivative
 from .linear import record_linear
 from .tangent import zeros_of_tangent
 from .wrapper import check_callable
 
-__all__ = ["jet", "push_series", "taylor"]
+__all__ = ["jet", "push_series", "repeated_derivative", "taylor"]
+
+_LEAF = tree_structure(0.0)
 
 Terms = list[Any]
 """Taylor coefficients from order 0 on; None is zero."""
@@ -301,6 +303,7 @@ def jet(fun: Callable[..., Any], primals: Any, series: Any) -> tuple[Any, Any]:
     check_callable(fun, "jet", "jet(f, (x,), ([dx, ddx],)) rather than jet(f(x), ...)")
     leaves = leaves_of(tuple(primals), "jet")
     order, lists = _derivative_lists(series, leaves)
+    _check_order(order, "jet")
     terms = [[x, *_scaled(rest, _reciprocal_factorial)] for x, rest in zip(leaves.primals, lists, strict=True)]
     traced, found = _pushed(fun, leaves, terms, order, "jet")
     outs = [y[0] for y in found]
@@ -329,6 +332,8 @@ def taylor(fun: Callable[..., Any], x: Any, order: int, derivatives: bool = Fals
     check_callable(fun, "taylor", "taylor(f, x, order) rather than taylor(f(x), x, order)")
     leaves = leaves_of((x,), "taylor")
     _check_expansion(leaves, order)
+    if derivatives:
+        _check_order(order, "taylor")
     one = leaves.avals[0].dtype.type(1)
     path = [*leaves.primals, one, *[None] * (int(order) - 1)][: int(order) + 1]
     traced, found = _pushed(fun, leaves, [path], int(order), "taylor")
@@ -344,6 +349,21 @@ def taylor(fun: Callable[..., Any], x: Any, order: int, derivatives: bool = Fals
             terms = [terms[0], *_scaled(terms[1:], _factorial)]
         stacked.append(np.stack([zeros_of(aval) if term is None else term for term in terms]))
     return tree_unflatten(traced.out_tree, owned(stacked, ()))
+
+
+def repeated_derivative(fun: Callable[..., Any], x: Any, order: int, what: str) -> Any:
+    """Return the derivative of this ``order`` at the real number ``x``; None unless ``fun`` returns one real number."""
+    leaves = leaves_of((x,), what)
+    path = [*leaves.primals, leaves.avals[0].dtype.type(1), *[None] * (order - 1)]
+    traced = trace_leaves(lambda values: fun(*values), leaves, what)
+    outputs = traced.jaxpr.outputs
+    if order > _LARGEST_ORDER or traced.out_tree != _LEAF or [v.aval.shape for v in outputs] != [()]:
+        return None
+    aval = outputs[0].aval
+    if aval.dtype != leaves.avals[0].dtype:
+        return None
+    ((*_, last),) = push_series(traced.jaxpr, [path], order, traced.values)
+    return owned([zeros_of(aval) if last is None else last * _factorial(order)], ())[0]
 
 
 def _check_expansion(leaves: Leaves, order: Any) -> None:
@@ -366,6 +386,18 @@ def _pushed(
     """Trace ``fun`` of the ``leaves`` and run it on the power series ``terms`` of those that move."""
     traced = trace_leaves(lambda values: fun(*values), leaves, f"{name}({function_name(fun)})")
     return traced, push_series(traced.jaxpr, terms, order, traced.values)
+
+
+_LARGEST_ORDER = 170
+"""170! is the largest factorial that a float holds."""
+
+
+def _check_order(order: int, name: str) -> None:
+    if order > _LARGEST_ORDER:
+        raise ValueError(
+            f"{name}: derivatives must be of order {_LARGEST_ORDER} at most; got {order}, whose factorial is infinite. "
+            "Use taylor for coefficients."
+        )
 
 
 def _factorial(k: int) -> float:

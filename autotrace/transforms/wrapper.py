@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import MethodType
 from typing import Any
 
-__all__ = ["Transformed", "check_callable", "transformed"]
+__all__ = ["Transformed", "applied_times", "check_callable", "transformed"]
 
 
 class Transformed:
@@ -63,6 +63,16 @@ class Transformed:
         if found is self:
             return self.__qualname__
         return _rebuild, (self._transform, self._fun, self._options)
+
+
+def applied_times(transform: Callable[..., Any], fun: Any) -> tuple[int, Any]:
+    """Return how often ``fun`` is ``transform``, without options, of something, and what that is."""
+    count = 0
+    while type(fun) is Transformed and fun._transform is transform:
+        if any(value != _default(transform, option) for option, value in fun._options.items()):
+            break
+        count, fun = count + 1, fun._fun
+    return count, fun
 
 
 def _default(transform: Callable[..., Any], option: str) -> Any:
