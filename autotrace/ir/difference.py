@@ -75,8 +75,8 @@ def diff_jaxprs(first: Jaxpr, second: Jaxpr) -> JaxprDiff:
     >>> print(diff_jaxprs(one, other))
       { lambda ; a:f64[2,3]. let
     -     b:f64[2,3] = sin a
-    -     c:f64[] = reduce_sum[axes=(0, 1)] b
     +     d:f64[2,3] = cos a
+    -     c:f64[] = reduce_sum[axes=(0, 1)] b
     +     c:f64[3] = reduce_sum[axes=(0,)] d
     ?     axes: (0, 1) -> (0,)
         in (c,) }

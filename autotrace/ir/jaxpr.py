@@ -287,7 +287,7 @@ class Jaxpr:
         >>> import autotrace
         >>> print(autotrace.make_jaxpr(lambda speed: 0.5 * speed**2)(3.0).pretty(names="user"))
         { lambda ; speed:f64[]. let
-            a:f64[] = square speed
+            a:f64[] = integer_pow[y=2] speed
             b:f64[] = mul 0.5 a
           in (b,) }
         """
