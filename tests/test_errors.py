@@ -8,6 +8,8 @@ import inspect
 import math
 import operator
 import pickle
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,7 +35,9 @@ from autotrace import (
     jvp,
     linear_transpose,
     linearize,
+    load_jaxpr,
     make_jaxpr,
+    parse_jaxpr,
     ravel_pytree,
     stop_gradient,
     value_and_grad,
@@ -1965,6 +1969,27 @@ def check_wrong_shape():
     program = make_jaxpr(np.sin)(np.ones(3))
     first = program.equations[0]._replace(outputs=(Var(_f64(4)),), source=None)
     check_jaxpr(Jaxpr(program.in_vars, [first], first.outputs))
+
+
+@bad(
+    e.JaxprSyntaxError,
+    "parse_jaxpr: a variable must be bound before its use; got 'c' at line 2, column 19. Correct the text.\n"
+    "        b:f64[] = sin c\n"
+    "                      ^",
+)
+def parse_variable_not_bound():
+    parse_jaxpr("{ lambda ; a:f64[]. let\n    b:f64[] = sin c\n  in (b,) }")
+
+
+@bad(
+    e.JaxprFileError,
+    "load_jaxpr: the file must be a program that jaxpr.save wrote; got notes.txt (it is no archive). Save it again.",
+)
+def load_another_file():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "notes.txt"
+        path.write_text("hello")
+        load_jaxpr(path)
 
 
 @bad(e.JaxprTypeError, "check_jaxpr: sin must give 1 outputs; got 0. Repair the transform that wrote it.")
