@@ -1,5 +1,7 @@
 """What programs cost: every count against one made by hand, and the accounts that must add up."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,8 @@ import autotrace as at
 from autotrace import ShapedArray, ShapeDtypeStruct, cost, grad, jit, make_jaxpr, value_and_grad, vmap
 from autotrace.ir import Cost, Run, equation_cost, program_cost, readable, readable_bytes
 from autotrace.tracing import bind
+from tests.catalogue import all_cases
+from tests.laws import Problem
 
 F8 = 8
 RNG = np.random.default_rng(7)
@@ -353,7 +357,7 @@ def test_tables_are_cut_where_asked():
     many = cost(loss)(W, X).table("primitive", limit=1).splitlines()
     assert len(many) == 3
     assert many[2].startswith("4 more")
-    with pytest.raises(ValueError, match="table: by must be 'line', .* got 'colour'"):
+    with pytest.raises(ValueError, match=r"table: by must be 'line', .* got 'colour'"):
         found.table("colour")
 
 
@@ -371,3 +375,73 @@ def test_cost_takes_a_function():
 
 def test_bytes_of_an_aval():
     assert ShapedArray((2, 3), np.dtype("c16")).nbytes == 96
+
+
+# -- the library's own loops -------------------------------------------------------------------------
+
+TABLE = np.eye(5) / 10
+
+
+def scanned(xs):
+    def step(carry, x):
+        carry = TABLE @ carry + x
+        return carry, np.sum(carry)
+
+    return np.sum(at.scan(step, np.zeros(5), xs)[1])
+
+
+def test_a_scan_is_counted_by_its_rows():
+    one_round = 2 * 25 + 5 + 5  # the product, the sum of two, the sum over all
+    found = cost(scanned)(np.ones((100, 5)))
+    assert found.flops == 100 * one_round + 100
+    assert found.notes == []
+    assert {row.times for row in found.by_equation if row.depth} == {100}
+    first = scanned.__code__.co_firstlineno
+    assert {where.line - first for where in found.by_line} == {2, 3, 5}
+
+
+def test_the_gradient_of_a_scan_keeps_what_the_way_back_needs():
+    def curved(xs):
+        return np.sum(at.scan(lambda c, x: (np.tanh(c * x), c), np.ones(5), xs)[0])
+
+    forward, backward = (cost(f)(np.ones((1000, 5))) for f in (curved, grad(curved)))
+    assert backward.peak_bytes > forward.peak_bytes + 1000 * 5 * F8
+    assert backward.by_phase["cotangent"].flops >= 1000 * 2 * 5
+
+
+def test_a_while_loop_and_branches():
+    def doubled(x):
+        return at.while_loop(lambda c: c[1] < 5, lambda c: (c[0] * 2.0, c[1] + 1), (x, 0))[0]
+
+    found = cost(doubled)(np.ones(4))
+    assert found.flops == 4 + 1 + 1  # one round: the product, the count, the comparison
+    assert "only its values tell" in found.notes[0]
+
+    def branching(x):
+        return at.cond(x[0] > 0, np.sin, lambda x: x * 2.0, x)
+
+    found = cost(branching)(np.ones(4))
+    assert found.flops == 1 + 40
+    assert "most expensive" in found.notes[0]
+
+
+# -- the catalogue -----------------------------------------------------------------------------------
+
+CASES = [case for case in all_cases() if case.differentiable]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_every_program_of_the_catalogue_has_a_price(case):
+    problem = Problem(case)
+    with warnings.catch_warnings():  # what the samples are for is not asked here
+        warnings.simplefilter("ignore")
+        jaxpr = make_jaxpr(problem)(*problem.leaves)
+    found = jaxpr.cost()
+    for row in found.by_equation:
+        assert isinstance(row.flops, int), row
+        assert row.flops >= 0
+        assert isinstance(row.bytes, int), row
+        assert row.bytes >= 0
+        assert row.live_bytes <= found.peak_bytes
+    assert found.peak_bytes >= found.argument_bytes
+    assert Cost(found.flops, found.bytes) == program_cost(jaxpr)

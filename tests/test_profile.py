@@ -344,3 +344,20 @@ def test_saving(tmp_path):
 def test_durations():
     shown = [duration(s) for s in (0, 4e-9, 999e-9, 9.996e-7, 1.234e-6, 0.0123, 0.99951, 61.5)]
     assert shown == ["0 ns", "4 ns", "999 ns", "1.00 us", "1.23 us", "12.3 ms", "1.00 s", "61.5 s"]
+
+
+def test_a_loop_is_shared_out_among_the_lines_of_its_body():
+    def f(xs):
+        def step(carry, x):
+            y = np.exp(carry) * x
+            return y, np.sum(y)
+
+        return np.sum(at.scan(step, np.ones(50), xs)[1])
+
+    found = profile(jit(grad(f)), repeats=2)(np.full((20, 50), 0.1))
+    lines = lines_of(found, f)
+    assert {2, 3} <= set(lines)
+    assert lines[2].forward > 0
+    assert lines[2].backward > 0
+    assert sum(line.seconds for line in found.lines) == pytest.approx(found.seconds)
+    assert any(note.startswith("scan at ") for note in found.notes)
