@@ -8,9 +8,11 @@ import pytest
 
 import autotrace as at
 from autotrace import check_jaxpr, eval_jaxpr, make_jaxpr, vjp, vmap
+from autotrace.compile.fusion import fuse
 from autotrace.test_util import random_like
 from tests import catalogue
 from tests.laws import Problem, numbers, quiet
+from tests.test_random_programs import Program
 
 CASES = catalogue.all_cases()
 ROUNDING = 1e-12
@@ -80,6 +82,77 @@ def test_the_catalogue_runs_alone(case: catalogue.Case) -> None:
     with quiet():
         for jaxpr, leaves in programs(Problem(case)):
             assert_runs_alone(jaxpr, leaves)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_programs_run_alone(seed: int) -> None:
+    program = Program(seed)
+    functions: list[Any] = [program]
+    if seed % 4 == 0:
+        functions += [at.grad(program.scalar), at.jit(program.scalar)]
+    if np.ndim(program.args[0]) == 0:
+        functions.append(at.grad(at.grad(program.scalar)))
+    with quiet():
+        for function in functions:
+            assert_runs_alone(make_jaxpr(function)(*program.args), program.args)
+
+
+@pytest.mark.parametrize("function", [lambda x: np.sum(np.exp(x) * 2.0 + np.sin(x)), lambda x: x @ x + np.tanh(x)])
+def test_compiled_programs_run_alone(function: Any) -> None:
+    x = np.linspace(-1.0, 1.0, 90_000).reshape(300, 300)
+    fused = fuse(at.jit(function).lower(x).jaxpr)
+    assert "fused" in fused.count_primitives()
+    got, expected = run(fused.to_python())(x), eval_jaxpr(fused, x)[0]
+    np.testing.assert_allclose(got, expected, rtol=1e-13)  # a sum by blocks rounds otherwise
+
+
+def test_long_programs_take_linear_time() -> None:
+    def f(x: Any) -> Any:
+        for _ in range(5_000):
+            x = np.sin(x) + 0.5
+        return x
+
+    jaxpr = make_jaxpr(f)(0.1)
+    assert run(jaxpr.to_python(names="user"))(np.float64(0.1)) == jaxpr(0.1)[0]
+
+
+# -- nothing that a program says is run as code
+
+
+HOSTILE = "');__import__('os').abort()#"
+
+
+def test_hostile_parameters_stay_text() -> None:
+    jaxpr = make_jaxpr(lambda x: x if x > 0 else -x)(1.0)
+    guard = type(jaxpr.equations[-1].primitive)
+    for primitive in (
+        guard(HOSTILE, "index"),
+        guard(HOSTILE, "mask"),
+        guard(HOSTILE, "float"),
+        guard(HOSTILE, HOSTILE),
+    ):
+        changed = jaxpr.map_equations(lambda e, p=primitive: e._replace(primitive=p) if e.primitive.effect else e)
+        with pytest.raises(ValueError, match="this is the program of"):
+            run(changed.to_python())(np.float64(1.0))
+
+
+def test_hostile_places_and_labels_stay_text() -> None:
+    jaxpr = make_jaxpr(lambda x: at.jit(np.sin)(x))(1.0)
+    place = (at.Place("a\nraise SystemExit\r", 1, "f\nraise SystemExit\x0c"), 0, "")
+    call = jaxpr.equations[0].primitive
+    for label in ("class", "f(x):\nraise SystemExit\ndef g", "np", "print"):
+        primitive = type(call)(call.jaxpr, label)
+        changed = jaxpr.map_equations(lambda e, p=primitive: e._replace(primitive=p, source=place))
+        assert run(changed.to_python())(1.0) == np.sin(1.0)
+
+
+def test_what_is_no_program_is_refused() -> None:
+    jaxpr = make_jaxpr(lambda x: np.sum(x[1:], axis=0))(X)
+    for wrong in ("0]", HOSTILE, 5):
+        slices = type(jaxpr.equations[0].primitive)(((wrong, 3, 1),))
+        broken = jaxpr.map_equations(lambda e, p=slices: e._replace(primitive=p) if e.primitive.name == "slice" else e)
+        with pytest.raises(at.errors.JaxprTypeError):
+            broken.to_python()
 
 
 # -- what the text looks like

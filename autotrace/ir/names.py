@@ -55,9 +55,10 @@ def variable_names(jaxpr: Jaxpr, style: str = "letters") -> dict[Var, str]:
     wanted = {} if style == "letters" else _wanted(jaxpr, variables)
     names: dict[Var, str] = {}
     taken: set[str] = set()
+    numbers: dict[str, int] = {}
     for var in variables:
         if var in wanted and var not in names:
-            names[var] = unique_name(wanted[var], taken)
+            names[var] = unique_name(wanted[var], taken, numbers)
             taken.add(names[var])
     free = letters(taken)
     return {var: names[var] if var in names else next(free) for var in dict.fromkeys(variables)}
@@ -81,8 +82,10 @@ def letters(taken: Collection[str] = ()) -> Iterator[str]:
             yield text
 
 
-def unique_name(wanted: str, taken: Collection[str]) -> str:
+def unique_name(wanted: str, taken: Collection[str], numbers: dict[str, int] | None = None) -> str:
     """Return an identifier like ``wanted`` that is not ``taken`` and means nothing else: ``x``, ``x_1``, ``x_2``.
+
+    ``numbers`` remembers from call to call how far the numbers of a name have gone, so that many alike take no time.
 
     >>> unique_name("x", {"x", "x_1"}), unique_name("lambda", ()), unique_name("w['a'][0]", ())
     ('x_2', 'lambda_', 'w_a_0')
@@ -96,7 +99,10 @@ def unique_name(wanted: str, taken: Collection[str]) -> str:
         name += "_"
     if name not in taken:
         return name
-    return next(f"{name}_{number}" for number in count(1) if f"{name}_{number}" not in taken)
+    numbers = {} if numbers is None else numbers
+    number = next(n for n in count(numbers.get(name, 1)) if f"{name}_{n}" not in taken)
+    numbers[name] = number + 1
+    return f"{name}_{number}"
 
 
 def argument_name(parameter: str, path: KeyPath) -> str:

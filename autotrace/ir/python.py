@@ -9,13 +9,14 @@ from __future__ import annotations
 import builtins
 import keyword
 import linecache
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from .avals import ShapedArray
+from .check import check_jaxpr
 from .equation import Atom, Equation, Literal, Var
 from .names import variable_names
 from .source import COTANGENT, TANGENT, Source, place
@@ -58,7 +59,7 @@ def to_python(jaxpr: Any, name: str = "program", *, names: str = "letters", comm
     ``if`` that raises ``ValueError``. With ``comments``, the user's lines stand over what they became.
 
     Raises ``ValueError`` if ``name`` is no name, :class:`autotrace.errors.MissingRuleError` if a primitive can
-    not be spelled.
+    not be spelled, :class:`autotrace.errors.JaxprTypeError` if the program is not well formed.
 
     >>> import autotrace
     >>> text = to_python(autotrace.make_jaxpr(lambda x: np.sin(x) * 2.0)(1.0), comments=False)
@@ -70,6 +71,7 @@ def to_python(jaxpr: Any, name: str = "program", *, names: str = "letters", comm
     """
     if not isinstance(name, str) or not name.isidentifier() or name in _RESERVED:
         raise ValueError(f"to_python: name must be the name of a function; got {name!r}. Pass one like 'program'.")
+    check_jaxpr(jaxpr)
     return Page(name, names, comments).finished(jaxpr)
 
 
@@ -139,15 +141,16 @@ class Page:
     def local(self, word: str) -> str:
         """Return a new name like ``word`` for a value of the function that is being written."""
         scope = self._scopes[-1]
-        return self._claim(word, {*self._reserved, *scope.names.values(), *scope.extra}, scope.extra)
+        return self._claim(word, scope.extra, self._reserved, set(scope.names.values()))
 
     def fresh(self, word: str) -> str:
         """Return a new name like ``word`` that means one thing in the whole file."""
-        return self._claim(word, self._reserved | self._used, self._reserved)
+        return self._claim(word, self._reserved, self._used)
 
-    def _claim(self, word: str, taken: set[str], owner: set[str]) -> str:
+    def _claim(self, word: str, owner: set[str], *taken: Collection[str]) -> str:
+        """Return ``word``, or a name like it, that is not ``taken`` nor in ``owner``, to which it is added."""
         name, count = word, 2
-        while name in taken:
+        while name in owner or any(name in names for names in taken):
             name, count = f"{word}_{count}", count + 1
         owner.add(name)
         return name
@@ -204,7 +207,7 @@ class Page:
 
     def hold(self, name: str, value: Any) -> str:
         """Keep a constant of a program, in the text or beside it; return its name."""
-        name = self._claim(name, self._reserved | self._used, self._reserved)
+        name = self._claim(name, self._reserved, self._used)
         if np.size(value) > SMALL and not is_uniform(np.asarray(value)):
             self.constants[name] = np.asarray(value)
         else:
@@ -217,7 +220,7 @@ class Page:
         taken: set[str] = set()
         for var, name in names.items():
             if var not in held:
-                names[var] = self._claim(name, self._reserved | taken, taken)
+                names[var] = self._claim(name, taken, self._reserved)
         self._used |= taken
         for var, value in zip(jaxpr.const_vars, jaxpr.constants, strict=True):
             names[var] = self.hold(names[var], value)
@@ -276,7 +279,8 @@ def _comment(source: Source | None) -> str:
     if where is None or source is None:
         return ""
     text = linecache.getline(where.file, where.line).strip()
-    return f"# {_PHASES.get(source[2], '')}{where}{': ' if text else ''}{text}"
+    comment = f"# {_PHASES.get(source[2], '')}{where}{': ' if text else ''}{text}"
+    return "".join(c if c.isprintable() else " " for c in comment)  # one line, whatever the file is called
 
 
 def _indented(lines: Sequence[str]) -> list[str]:

@@ -41,7 +41,7 @@ class Reduction(Primitive, family=True):
         name = self.name.removeprefix("reduce_")
         if len(self.axes) == x.aval.ndim:
             return f"np.{name}({x})"
-        return f"np.{name}({x}, axis={self.axes[0] if len(self.axes) == 1 else self.axes})"
+        return f"np.{name}({x}, axis={page.value(self.axes[0] if len(self.axes) == 1 else self.axes)})"
 
     def abstract(self, x: ShapedArray) -> ShapedArray:
         return x.update(shape=tuple(n for i, n in enumerate(x.shape) if i not in self.axes))

@@ -72,10 +72,8 @@ class Guard(Primitive):
         return ()
 
     def spell_lines(self, page: Any, targets: Sequence[str], x: Any) -> list[str]:
-        return [
-            f"if {self._differs(page, x)}:",
-            f"    raise ValueError('this is the program of {self.kind}({x}) equal to {self.expected}')",
-        ]
+        message = f"this is the program of {self.kind}({x}) equal to {self.expected}"
+        return [f"if {self._differs(page, x)}:", f"    raise ValueError({message!r})"]
 
     def _differs(self, page: Any, x: Any) -> str:
         """Return the Python expression that is true where the guard fails."""
@@ -85,7 +83,7 @@ class Guard(Primitive):
             return f"np.packbits(np.asarray({x})).tobytes().hex() != {self.expected!r}"
         if self.kind in ("float", "complex"):
             return f"repr({self.kind}({x})) != {repr(self.expected)!r}"
-        return f"{x} != {self.expected}"
+        return f"{x} != {page.value(self.expected)}"
 
     def abstract(self, x: ShapedArray) -> tuple[()]:
         return ()
