@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import ConcretizationTypeError
-from ..ir import Atom, Equation, Jaxpr, Literal, Var, is_watching
+from ..ir import Atom, Equation, Jaxpr, Literal, Var, is_watching, parameters_key
 from ..tracing import Guard, Tracer
 from .codegen import Compiled, generate
 
@@ -40,7 +40,8 @@ def structure(jaxpr: Jaxpr) -> tuple[tuple[Any, ...], list[Any]]:
     count = len(numbers)
     add = parts.append
     for primitive, inputs, outputs, _ in jaxpr.equations:
-        add(primitive)
+        # A program that an equation holds is traced anew at each call, and another object each time.
+        add(primitive if primitive.push is None else (type(primitive), parameters_key(primitive)))
         for atom in inputs:
             if type(atom) is Literal:
                 _add_literal(atom, add, operands)

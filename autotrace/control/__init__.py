@@ -11,6 +11,8 @@ from .checkpoint import (
 )
 from .flow import cond, fori_loop, map, scan, switch, while_loop
 from .jit import disable_jit, explain_cache_misses, jit
+from .linear_solve import custom_linear_solve
+from .root import custom_root
 
 __all__ = [
     "checkpoint",
@@ -18,6 +20,8 @@ __all__ = [
     "checkpoint_policies",
     "checkpointed_scan",
     "cond",
+    "custom_linear_solve",
+    "custom_root",
     "disable_jit",
     "explain_cache_misses",
     "fori_loop",

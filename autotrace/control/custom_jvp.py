@@ -27,6 +27,7 @@ from .rules import (
     given,
     padded,
     standing_for,
+    strong,
     tangent_zero,
     traced_in,
 )
@@ -287,7 +288,7 @@ class custom_jvp(WithRule):  # noqa: N801  a decorator
         held = traced_in(self._jvp, call.fixed)
         rule = JvpRule(function_name(self._jvp), self._what, self._jvp, held, call, label, self._symbolic)
         jaxpr, count = body.jaxpr, len(body.consts)
-        primitive = CustomJvp(label, padded(jaxpr, count, [_aval(x) for x in held]), rule, count)
+        primitive = CustomJvp(label, padded(jaxpr, count, [strong(x) for x in held]), rule, count)
         return call.outputs(primitive, [*body.consts, *held, *call.leaves])
 
 

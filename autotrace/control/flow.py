@@ -254,7 +254,8 @@ def _aval(x: Any) -> ShapedArray:
     return ShapedArray(x.shape, x.dtype)
 
 
-def _value(x: Any) -> Any:
+def as_array(x: Any) -> Any:
+    """Return a leaf as an array: a Python number as NumPy's."""
     return SCALAR_AVALS[type(x)].dtype.type(x) if type(x) in SCALAR_AVALS else x
 
 
@@ -273,7 +274,7 @@ def _settled(
     """Trace the body, and check that the carry keeps its type. Python's numbers take the dtype that comes back."""
     body = traced([_aval(x) for x in leaves])
     out_tree, avals = carried(body)
-    values = [_value(x) for x in leaves]
+    values = [as_array(x) for x in leaves]
     if out_tree == tree:
         for i, (x, aval) in enumerate(zip(leaves, avals, strict=True)):
             if (
@@ -361,7 +362,7 @@ def _written_out(
     f: Callable[[Any, Any], Any], carry: Any, rows: Sequence[Any], tree: PyTreeDef, length: int, reverse: bool
 ) -> tuple[Any, Any]:
     """Run a scan as a Python loop."""
-    before = [_value(x) for x in tree_leaves(carry)]
+    before = [as_array(x) for x in tree_leaves(carry)]
     structure = tree_flatten(carry)[1]
     carry, ys = tree_unflatten(structure, before), []
     for i in reversed(range(length)) if reverse else range(length):

@@ -107,6 +107,12 @@ class OwnRule(str):
         rule.what = what
         return rule
 
+    def __eq__(self, other: object) -> bool:
+        """Tell whether this is the same rule, not one of the same name."""
+        return self is other
+
+    __hash__ = object.__hash__
+
     def __reduce__(self) -> Any:
         """Save the name: functions are not part of a saved program."""
         return str, (str(self),)
@@ -286,7 +292,7 @@ class WithRule:
         leaves, tree = self._leaves(others, [i for i in range(len(positional)) if i not in self._nondiff])
 
         def flat(tracers: list[Any]) -> Any:
-            return self._fun(*self._merged(fixed, tree_unflatten(tree, tracers)))
+            return self._fun(*self.merged(fixed, tree_unflatten(tree, tracers)))
 
         return self._record(Call(_recorded(flat, leaves, self._what), leaves, tree, fixed))
 
@@ -308,7 +314,7 @@ class WithRule:
             )
         return bound.args
 
-    def _merged(self, fixed: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    def merged(self, fixed: Sequence[Any], others: Sequence[Any]) -> list[Any]:
         """Return the arguments in their order."""
         rest, known = iter(others), iter(fixed)
         count = len(fixed) + len(others)
@@ -367,7 +373,7 @@ def strong(x: Any) -> ShapedArray:
     """Return the aval of an operand, never weakly typed."""
     if type(x) in SCALAR_AVALS:
         return SCALAR_AVALS[type(x)].strong()
-    return ShapedArray(x.shape, x.dtype)
+    return ShapedArray(tuple(x.shape), x.dtype)
 
 
 def conformed(

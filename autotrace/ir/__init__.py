@@ -17,6 +17,7 @@ from .cost import (
 )
 from .dependence import PAIRS, Dependence, Operand, Sets, count_of, entries_of, joined, united
 from .difference import JaxprDiff, diff_jaxprs
+from .equality import parameters_key
 from .equation import Atom, Equation, Literal, Var, used_vars
 from .evaluate import add_note, annotate, eval_jaxpr, has_note, last_uses
 from .finite import debug_infs, debug_nans, is_watching, watch
@@ -26,7 +27,7 @@ from .parse import parse_jaxpr
 from .primitive import REGISTRY, Linear, Linearized, Primitive, Run, Slot
 from .print import print_jaxpr, referenced
 from .python import Page, PythonText, Spelled, to_python
-from .rewrite import eliminate_dead_code, inline, map_programs, programs_in
+from .rewrite import eliminate_dead_code, has_backward_rule, inline, map_programs, programs_in
 from .save import load_jaxpr
 from .source import (
     COTANGENT,
@@ -92,6 +93,7 @@ __all__ = [
     "equation_cost",
     "eval_jaxpr",
     "float0",
+    "has_backward_rule",
     "has_note",
     "here",
     "in_phase",
@@ -102,6 +104,7 @@ __all__ = [
     "last_uses",
     "load_jaxpr",
     "map_programs",
+    "parameters_key",
     "parse_jaxpr",
     "phase_name",
     "phase_of",
@@ -110,9 +113,9 @@ __all__ = [
     "program_cost",
     "programs_in",
     "raised_at",
-    "referenced",
     "readable",
     "readable_bytes",
+    "referenced",
     "share",
     "taken",
     "tangent_dtype",

@@ -1,0 +1,219 @@
+"""custom_linear_solve: the solution of A x = b, where A is a function, differentiated as such and not as its solver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, ClassVar
+
+from ..compile.program import Program
+from ..errors import MissingRuleError
+from ..ir import Jaxpr, Linear, Primitive, ShapedArray, here
+from ..tracing import bind, evaluate
+from ..transforms.arguments import owned
+from ..transforms.forward import push_forward
+from ..transforms.linear import transpose_jaxpr
+from ..transforms.wrapper import check_callable
+from ..tree import PyTreeDef, tree_flatten, tree_unflatten
+from .flow import as_array, leaves_and_tree
+from .loops import batched_avals
+from .matching import check_same
+from .programs import Body, batched_program, derive, filled, remembered, repeated, trace_body
+
+__all__ = ["LinearSolve", "custom_linear_solve"]
+
+
+class LinearSolve(Primitive):
+    """x of ``matvec(x) = b``, computed by ``solve``; ``back``, if there is one, solves the transposed equation.
+
+    Operands are what the programs of ``matvec``, ``solve`` and ``back`` close over, ``consts`` of each, then b. Outputs
+    are x, then what else ``solve`` gives. Of the constants, those of ``matvec`` alone carry derivatives:
+    A dx = db - dA x.
+    """
+
+    matvec: Jaxpr
+    solve: Jaxpr
+    back: Jaxpr | None
+    consts: tuple[int, int, int]
+    multiple: ClassVar[bool] = True
+
+    @cached_property
+    def program(self) -> Program:
+        """The program of ``solve``."""
+        return Program(self.solve)
+
+    @cached_property
+    def count(self) -> int:
+        """The number of arrays in b, and in x."""
+        return len(self.matvec.outputs)
+
+    def parts(self, operands: Sequence[Any]) -> list[list[Any]]:
+        """Tell operands by their role: constants of the three programs, b."""
+        ends = [0, self.consts[0], sum(self.consts[:2]), sum(self.consts), len(operands)]
+        return [list(operands[a:b]) for a, b in pairwise(ends)]
+
+    def impl(self, *operands: Any) -> Sequence[Any]:
+        _, consts, _, b = self.parts(operands)
+        return self.program(*consts, *b)
+
+    def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
+        fixed, consts, _, b = self.parts(avals)
+        for given, jaxpr in (([*fixed, *b], self.matvec), ([*consts, *b], self.solve)):
+            if [(a.shape, a.dtype) for a in given] != [(v.aval.shape, v.aval.dtype) for v in jaxpr.in_vars]:
+                raise TypeError(f"linear_solve: operands must be {jaxpr.in_avals}; got {given}.")
+        return self.solve.out_avals
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
+        fixed, *_ = self.parts(primals)
+        fixed_dots, _, _, db = self.parts(tangents)
+        x = outputs[: self.count]
+        _, moved = push_forward(self.matvec, [*fixed, *x], [*fixed_dots, *[None] * self.count])
+        rhs = [d if m is None else -m if d is None else d - m for d, m in zip(db, moved, strict=True)]
+        nothing = [None] * len(outputs)
+        if all(r is None for r in rhs):
+            return nothing
+        whole = filled(rhs, self.matvec.out_avals, [True] * self.count)
+        dots = bind(self, *primals[: sum(self.consts)], *whole)
+        return [*dots[: self.count], *nothing[self.count :]]
+
+    def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
+        fixed, consts, back, b = self.parts(inputs)
+        if self.back is None:
+            raise MissingRuleError(
+                f"custom_linear_solve: reverse mode solves the transposed equation; got no way to{here()}. "
+                "Give transpose_solve, or symmetric=True if the map is symmetric."
+            )
+        if any(type(x) is Linear for x in (*fixed, *consts, *back)):
+            raise MissingRuleError(
+                "custom_linear_solve: transposition is possible in b alone; got a linear map to be transposed"
+                f"{here()}. Differentiate the function instead of transposing it."
+            )
+        given = filled(cts[: self.count], self.matvec.out_avals, [True] * self.count)
+        found = bind(self._turned(), *fixed, *back, *consts, *given)
+        none = [None] * (len(fixed) + len(consts) + len(back))
+        return [*none, *[ct if type(x) is Linear else None for x, ct in zip(b, found, strict=False)]]
+
+    @remembered
+    def _turned(self) -> LinearSolve:
+        assert self.back is not None
+        turned = transposed(self.matvec, self.consts[0])
+        return LinearSolve(turned, self.back, self.solve, (self.consts[0], self.consts[2], self.consts[1]))
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        *_, b = self.parts(inputs)
+        *_, marks = self.parts(batched)
+        whole = [x if mark else repeated(x, size) for x, mark in zip(b, marks, strict=True)]
+        return bind(self._batched(size, tuple(batched[: sum(self.consts)])), *inputs[: sum(self.consts)], *whole)
+
+    @remembered
+    def _batched(self, size: int, marks: tuple[bool, ...]) -> LinearSolve:
+        groups = self.parts(marks)[:3]
+
+        def batched(jaxpr: Jaxpr, group: Sequence[bool]) -> Jaxpr:
+            given = [*group, *[True] * (len(jaxpr.in_vars) - len(group))]
+            wanted = [True] * len(jaxpr.outputs)
+            return derive(
+                lambda tracers: batched_program(jaxpr, size, tracers, given, wanted),
+                batched_avals(jaxpr.in_avals, size, given),
+                "custom_linear_solve",
+            )
+
+        back = None if self.back is None else batched(self.back, groups[2])
+        return LinearSolve(batched(self.matvec, groups[0]), batched(self.solve, groups[1]), back, self.consts)
+
+
+def transposed(matvec: Jaxpr, consts: int) -> Jaxpr:
+    """Return the program of the transposed map, of the same constants."""
+    fixed = [v.aval for v in matvec.in_vars[:consts]]
+    marks = [False] * consts + [True] * (len(matvec.in_vars) - consts)
+
+    def back(tracers: list[Any]) -> list[Any]:
+        found = transpose_jaxpr(matvec, tracers[consts:], marks, tracers[:consts])
+        return filled(found, matvec.in_avals[consts:], marks[consts:])
+
+    return derive(back, [*fixed, *matvec.out_avals], "custom_linear_solve")
+
+
+def custom_linear_solve(
+    matvec: Callable[[Any], Any],
+    b: Any,
+    solve: Callable[[Callable[[Any], Any], Any], Any],
+    transpose_solve: Callable[[Callable[[Any], Any], Any], Any] | None = None,
+    symmetric: bool = False,
+    has_aux: bool = False,
+) -> Any:
+    """Solve ``matvec(x) = b`` by ``solve(matvec, b)``, and differentiate the solution, not the solver.
+
+    ``b`` and ``x`` are trees of one structure and shapes, ``matvec`` a linear function. Derivatives solve the same
+    equation with another right-hand side, reverse mode the transposed one, by ``transpose_solve(vecmat, b)``, or by
+    ``solve`` if ``symmetric``. With ``has_aux`` both return ``(x, aux)``; the result is ``(x, aux)``, and aux carries no
+    derivative.
+
+    Raises ``TypeError`` where ``matvec`` or ``solve`` returns what is not like ``b``; ``MissingRuleError`` in reverse
+    mode without a way to solve the transposed equation.
+
+    >>> import numpy as np
+    >>> from autotrace import grad
+    >>> A = np.array([[2.0, 0.0], [0.0, 4.0]])
+    >>> def f(b):
+    ...     x = custom_linear_solve(lambda v: A @ v, b, lambda _, r: np.linalg.solve(A, r), symmetric=True)
+    ...     return x.sum()
+    >>> grad(f)(np.ones(2))
+    array([0.5 , 0.25])
+    """
+    for fun in (matvec, solve):
+        check_callable(fun, "custom_linear_solve", "custom_linear_solve(matvec, b, solve)")
+    leaves, tree = leaves_and_tree(b, "custom_linear_solve")
+    given = [as_array(x) for x in leaves]
+    avals = [ShapedArray(x.shape, x.dtype) for x in given]
+
+    def linear(tracers: list[Any]) -> Any:
+        return matvec(tree_unflatten(tree, tracers))
+
+    mat = trace_body(linear, avals, "custom_linear_solve(matvec)")
+    check_same("custom_linear_solve", "result of matvec", tree, avals, *_result(mat), ("in b", "from it"))
+    if symmetric and transpose_solve is None:
+        transpose_solve = solve
+    forward, aux_tree = _solver(solve, matvec, avals, tree, has_aux)
+    back = None
+    if transpose_solve is not None:
+        turned = mat.jaxpr if symmetric else transposed(mat.jaxpr, len(mat.consts))
+
+        def vecmat(x: Any) -> Any:
+            return tree_unflatten(tree, evaluate(turned, [*mat.consts, *tree_flatten(x)[0]]))
+
+        back, _ = _solver(transpose_solve, vecmat, avals, tree, has_aux)
+    consts = (len(mat.consts), len(forward.consts), 0 if back is None else len(back.consts))
+    primitive = LinearSolve(mat.jaxpr, forward.jaxpr, None if back is None else back.jaxpr, consts)
+    operands = [*mat.consts, *forward.consts, *([] if back is None else back.consts), *given]
+    outs = owned(bind(primitive, *operands), operands)
+    x = tree_unflatten(tree, outs[: len(given)])
+    return (x, tree_unflatten(aux_tree, outs[len(given) :])) if has_aux else x
+
+
+def _result(body: Body) -> tuple[PyTreeDef, Sequence[ShapedArray]]:
+    return body.out_tree, body.jaxpr.out_avals
+
+
+def _solver(
+    solve: Callable[..., Any],
+    matvec: Callable[[Any], Any],
+    avals: Sequence[ShapedArray],
+    tree: PyTreeDef,
+    has_aux: bool,
+) -> tuple[Body, Any]:
+    """Trace a solver; returns its program, and the structure of aux."""
+    trees: list[PyTreeDef] = []
+
+    def run(tracers: list[Any]) -> list[Any]:
+        found = solve(matvec, tree_unflatten(tree, tracers))
+        x, aux = found if has_aux else (found, ())
+        (leaves, x_tree), (rest, aux_tree) = tree_flatten(x), tree_flatten(aux)
+        trees[:] = [x_tree, aux_tree]
+        return [*leaves, *rest]
+
+    body = trace_body(run, avals, "custom_linear_solve(solve)")
+    found = body.jaxpr.out_avals[: trees[0].num_leaves]
+    check_same("custom_linear_solve", "solution", tree, avals, trees[0], found, ("in b", "from solve"))
+    return body, trees[1]

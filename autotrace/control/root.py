@@ -1,0 +1,194 @@
+"""custom_root: the solution of f(x) = 0, differentiated by the implicit function theorem and not through its solver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from ..compile.program import Program
+from ..ir import Jaxpr, Primitive, ShapedArray, Var
+from ..tracing import bind
+from ..transforms.arguments import owned
+from ..transforms.batching import batch_jaxpr
+from ..transforms.forward import push_forward
+from ..transforms.wrapper import check_callable
+from ..tree import PyTreeDef, tree_flatten, tree_unflatten
+from .flow import as_array, leaves_and_tree
+from .linear_solve import custom_linear_solve
+from .loops import batched_avals, tangents_of
+from .matching import check_same
+from .programs import batched_program, derive, filled, remembered, repeated, trace_body
+
+__all__ = ["MappedRoot", "Root", "custom_root"]
+
+
+class Root(Primitive):
+    """x of ``f(x) = 0``, found by ``solve``: operands are what f closes over, then what ``solve`` does.
+
+    Outputs are x, of ``tree``, then what else ``solve`` gives. With J the derivative of f in x, J dx = -df, which
+    ``tangent_solve`` solves.
+    """
+
+    f: Jaxpr
+    solve: Jaxpr
+    tangent_solve: Callable[..., Any]
+    tree: PyTreeDef
+    consts: int
+    multiple: ClassVar[bool] = True
+
+    @cached_property
+    def program(self) -> Program:
+        """The program of ``solve``."""
+        return Program(self.solve)
+
+    def solver(self, *avals: ShapedArray) -> Jaxpr:
+        """Return the program that finds the root, of all operands."""
+        inputs = [*[Var(a) for a in avals[: self.consts]], *self.solve.in_vars]
+        return Jaxpr(inputs, self.solve.equations, self.solve.outputs, self.solve.const_vars, self.solve.constants)
+
+    def impl(self, *operands: Any) -> Sequence[Any]:
+        return self.program(*operands[self.consts :])
+
+    def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
+        return self.solve.out_avals
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
+        fixed, count = list(primals[: self.consts]), self.tree.num_leaves
+        x, still = list(outputs[:count]), [None] * count
+        _, moved = push_forward(self.f, [*fixed, *x], [*tangents[: self.consts], *still])
+        nothing = [None] * len(outputs)
+        if all(t is None for t in moved):
+            return nothing
+        rhs = [-t for t in filled(moved, self.f.out_avals, [True] * count)]
+        avals = self.f.out_avals
+
+        def slope(v: Any) -> Any:
+            dots = push_forward(self.f, [*fixed, *x], [*[None] * self.consts, *tree_flatten(v)[0]])[1]
+            return tree_unflatten(self.tree, filled(dots, avals, [True] * count))
+
+        found = custom_linear_solve(slope, tree_unflatten(self.tree, rhs), self.tangent_solve, self.tangent_solve)
+        return [*tree_flatten(found)[0], *nothing[count:]]
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        return bind(MappedRoot(self, size, tuple(batched)), *inputs)
+
+
+class MappedRoot(Primitive):
+    """A root for each of ``size`` rows: of the operands so ``batched``, the others are the same for all.
+
+    Its derivative is that of one row, batched; so ``tangent_solve`` never sees a batch.
+    """
+
+    inner: Any
+    size: int
+    batched: tuple[bool, ...]
+    multiple: ClassVar[bool] = True
+
+    def rows(self, avals: Sequence[ShapedArray]) -> list[ShapedArray]:
+        """Return the avals of one row."""
+        return [ShapedArray(a.shape[1:], a.dtype) if b else a for a, b in zip(avals, self.batched, strict=True)]
+
+    @remembered
+    def solver(self, *avals: ShapedArray) -> Jaxpr:
+        """Return the program that finds all roots."""
+        one = self.inner.solver(*self.rows(avals))
+        wanted = [True] * len(one.outputs)
+        return derive(
+            lambda tracers: batched_program(one, self.size, tracers, self.batched, wanted), avals, "custom_root"
+        )
+
+    @remembered
+    def program(self, *avals: ShapedArray) -> Program:
+        """Return it to be run."""
+        return Program(self.solver(*avals))
+
+    def impl(self, *operands: Any) -> Sequence[Any]:
+        return self.program(*[ShapedArray(x.shape, x.dtype) for x in operands])(*operands)
+
+    def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
+        outs = self.inner.abstract(*self.rows(avals))
+        return tuple(batched_avals(outs, self.size, [True] * len(outs)))
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
+        moving = tuple([t is not None for t in tangents])
+        avals = tuple([ShapedArray(x.shape, x.dtype) for x in primals])
+        program, some = self._slope(avals, moving)
+        given = [t for t in tangents if t is not None]
+        marks = [*self.batched, *[True] * len(outputs), *[b for b, m in zip(self.batched, moving, strict=True) if m]]
+        dots, mapped = batch_jaxpr(program, self.size, [*primals, *outputs, *given], marks)
+        found = iter([d if m else repeated(d, self.size) for d, m in zip(dots, mapped, strict=True)])
+        return [next(found) if m else None for m in some]
+
+    @remembered
+    def _slope(self, avals: tuple[ShapedArray, ...], moving: tuple[bool, ...]) -> tuple[Jaxpr, list[bool]]:
+        """Return the program of one row's tangents, from primals, outputs and tangents, and which outputs have one."""
+        rows = self.rows(avals)
+        outs = self.inner.abstract(*rows)
+        some: list[bool] = []
+
+        def slope(tracers: list[Any]) -> list[Any]:
+            given = iter(tracers[len(rows) + len(outs) :])
+            dots = self.inner.jvp(
+                tracers[: len(rows)],
+                [next(given) if m else None for m in moving],
+                tracers[len(rows) : len(rows) + len(outs)],
+            )
+            some[:] = [d is not None for d in dots]
+            return [d for d in dots if d is not None]
+
+        return derive(slope, [*rows, *outs, *tangents_of(rows, moving)], "custom_root"), some
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        return bind(MappedRoot(self, size, tuple(batched)), *inputs)
+
+
+def custom_root(
+    f: Callable[[Any], Any],
+    initial_guess: Any,
+    solve: Callable[[Callable[[Any], Any], Any], Any],
+    tangent_solve: Callable[[Callable[[Any], Any], Any], Any],
+    has_aux: bool = False,
+) -> Any:
+    """Return ``x = solve(f, initial_guess)``, a root of ``f``, whose derivatives are those of the root.
+
+    They do not depend on how it was found: with f(x, p) = 0, dx = -(df/dx)^-1 (df/dp) dp (the implicit function
+    theorem). ``f`` maps a tree to one of the same structure and shapes, and may close over what derivatives are asked
+    for. ``tangent_solve(g, y)`` solves ``g(v) = y`` for a linear ``g``, and also its transpose in reverse mode:
+    ``lambda g, y: y / g(1.0)`` for scalars. With ``has_aux``, ``solve`` returns ``(x, aux)`` and so does this.
+
+    Raises ``TypeError`` where ``f`` or ``solve`` returns what is not like the guess.
+
+    >>> import numpy as np
+    >>> from autotrace import grad, while_loop
+    >>> def newton(f, x):
+    ...     return while_loop(lambda x: np.abs(f(x)) > 1e-12, lambda x: x - f(x) / grad(f)(x), x)
+    >>> def square_root(a):
+    ...     return custom_root(lambda x: x * x - a, 1.0, newton, lambda g, y: y / g(1.0))
+    >>> square_root(4.0), grad(square_root)(4.0), grad(grad(square_root))(4.0)
+    (np.float64(2.0), np.float64(0.25), np.float64(-0.03125))
+    """
+    for fun in (f, solve, tangent_solve):
+        check_callable(fun, "custom_root", "custom_root(f, guess, solve, tangent_solve)")
+    leaves, tree = leaves_and_tree(initial_guess, "custom_root")
+    given = [as_array(x) for x in leaves]
+    avals = [ShapedArray(x.shape, x.dtype) for x in given]
+    body = trace_body(lambda tracers: f(tree_unflatten(tree, tracers)), avals, "custom_root(f)")
+    when = ("in the guess", "from f")
+    check_same("custom_root", "value of f", tree, avals, body.out_tree, body.jaxpr.out_avals, when)
+    trees: list[PyTreeDef] = []
+
+    def run(tracers: list[Any]) -> list[Any]:
+        found = solve(f, tree_unflatten(tree, tracers))
+        x, aux = found if has_aux else (found, ())
+        (outs, x_tree), (rest, aux_tree) = tree_flatten(x), tree_flatten(aux)
+        trees[:] = [x_tree, aux_tree]
+        return [*outs, *rest]
+
+    solver = trace_body(run, avals, "custom_root(solve)")
+    found = solver.jaxpr.out_avals[: trees[0].num_leaves]
+    check_same("custom_root", "root", tree, avals, trees[0], found, ("in the guess", "from solve"))
+    operands = [*body.consts, *solver.consts, *given]
+    outs = owned(bind(Root(body.jaxpr, solver.jaxpr, tangent_solve, tree, len(body.consts)), *operands), operands)
+    x = tree_unflatten(tree, outs[: len(given)])
+    return (x, tree_unflatten(trees[1], outs[len(given) :])) if has_aux else x
