@@ -516,6 +516,17 @@ def test_a_custom_derivative_counts_and_not_the_value() -> None:
     assert sparsity_pattern(lambda x: rounded(x * x))(np.ones(4)) == Pattern.of(np.eye(4)[::-1])
 
 
+def test_a_custom_second_derivative_need_not_be_symmetric() -> None:
+    @custom_jvp
+    def odd(x: Any) -> Any:
+        return x[0] * x[1]
+
+    odd.defjvp(lambda primals, tangents: (primals[0][0] * primals[0][1], tangents[0][0] * primals[0][1]))
+    pattern = hessian_pattern(odd)(np.ones(2))
+    assert pattern.covers(at.jacfwd(at.grad(odd))(np.ones(2)))
+    assert pattern == pattern.T
+
+
 def test_checkpoints_are_looked_into() -> None:
     f = at.checkpoint(lambda x: np.sum(np.diff(np.sin(x)) ** 2))
     assert hessian_pattern(f)(np.ones(5)) == hessian_pattern(lambda x: np.sum(np.diff(x) ** 2))(np.ones(5))

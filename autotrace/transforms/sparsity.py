@@ -220,13 +220,17 @@ def hessian_pattern_of(
     """Return the pattern of the second derivatives of a program: that of the Jacobian of its gradient.
 
     Rows and columns are the elements of all ``moving`` inputs. If there are several outputs, it is the union of their
-    Hessians. It is symmetric: what only one half has is zero, since it is in the other. None if there are more than
-    ``limit`` entries.
+    Hessians. It is symmetric: what only one half has is zero, since it is in the other; but functions with derivatives
+    of their own may break that, and then both halves have what either has. None if there are more than ``limit``
+    entries.
     """
     program, moves = hessian_program(jaxpr, moving)
     rest = None if known is None else [*known, *[None] * (len(moves) - len(moving))]
     found = jaxpr_pattern(program, moves, limit, rest)
-    return None if found is None else found.intersection(found.T)
+    if found is None or found == found.T:
+        return found
+    own = any(e.primitive.settled() is not None for e in inline(jaxpr).equations)
+    return found.union(found.T) if own else found.intersection(found.T)
 
 
 def sparsity_pattern(
