@@ -1,5 +1,7 @@
 """Every mode of jacobian wins somewhere: four problems where Jacobians are what the time goes into."""
 
+from itertools import pairwise
+
 import numpy as np
 from scipy.sparse import eye_array
 from scipy.sparse.linalg import spsolve
@@ -43,19 +45,19 @@ def oscillation(p):
 
 
 measured = oscillation(truth) + 0.01 * rng.normal(size=t.size)
-fit = np.array([1.5, 0.2, 1.6])
-curve_slope = jit(jacobian(oscillation))
+fit, curve_slope = np.array([1.5, 0.2, 1.6]), jit(jacobian(oscillation))
 for _ in range(12):
     J = curve_slope(fit)
     fit = fit + np.linalg.solve(J.T @ J, J.T @ (measured - oscillation(fit)))
-print(f"least squares: {jacobian(oscillation).plan(fit).mode}, found {np.round(fit, 2)}")
-assert jacobian(oscillation).plan(fit).mode == "forward"
+plan = jacobian(oscillation).plan(fit)
+print(f"least squares: {plan.mode}, found {np.round(fit, 2)}")
+assert plan.mode == "forward"
 assert np.allclose(fit, truth, atol=0.01)
 
 
 # 3. Mixed: how each output of an autoencoder with three hidden numbers depends on each input.
 sizes = [400, 400, 3, 400, 400]
-weights = [rng.normal(size=(b, a)) / np.sqrt(a) for a, b in zip(sizes, sizes[1:], strict=False)]
+weights = [rng.normal(size=(b, a)) / np.sqrt(a) for a, b in pairwise(sizes)]
 
 
 def autoencoder(x):
@@ -67,9 +69,7 @@ def autoencoder(x):
 x = rng.normal(size=400)
 print(jacobian(autoencoder).explain(x))
 assert jacobian(autoencoder).plan(x).mode == "mixed"
-J = jacobian(autoencoder)(x)
-assert np.linalg.matrix_rank(J) == 3
-assert np.allclose(J, jacrev(autoencoder)(x))
+assert np.allclose(jacobian(autoencoder)(x), jacrev(autoencoder)(x))
 
 
 # 4. Elimination: a robot's arm, a program of scalars.
@@ -81,8 +81,7 @@ def arm(q):
     return np.stack([x, y, angle])
 
 
-q = np.array([0.3, 0.4, -0.2, 0.5])
-target = np.array([2.5, 2.2, 1.0])
+q, target = np.array([0.3, 0.4, -0.2, 0.5]), np.array([2.5, 2.2, 1.0])
 arm_slope = jit(jacobian(arm))
 for _ in range(20):
     q = q + np.linalg.pinv(arm_slope(q)) @ (target - arm(q))
@@ -96,5 +95,5 @@ def statistics(x):
     return np.stack([np.mean(x), np.std(x), np.mean((x - np.mean(x)) ** 3)])
 
 
+print(f"statistics: {jacobian(statistics).plan(x).mode}")
 assert jacobian(statistics).plan(x).mode == "reverse"
-print("statistics: reverse")

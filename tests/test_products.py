@@ -21,6 +21,7 @@ from autotrace import (
     vhp,
     vmap,
 )
+from autotrace.transforms.products import _second
 from tests.laws import assert_same
 
 RNG = np.random.default_rng(7)
@@ -156,7 +157,8 @@ BAD = {
     "vhp of another tree": (
         lambda: vhp(dense)(X, [V]),
         TypeError,
-        "vhp: the vector must have the structure of the argument, PyTreeDef((*,)); got PyTreeDef(([*],)). Give an array "
+        "vhp: the vector must have the structure of the argument, PyTreeDef((*,)); got PyTreeDef(([*],)). Give "
+        "an array "
         "for each of the argument.",
     ),
     "vhp of another shape": (
@@ -177,7 +179,8 @@ BAD = {
     "laplacian of integers": (
         lambda: laplacian(np.sum)(np.arange(3)),
         TypeError,
-        "laplacian: arguments to differentiate must be real, of one floating-point dtype; got i64[3]. Convert them with "
+        "laplacian: arguments to differentiate must be real, of one floating-point dtype; got i64[3]. Convert "
+        "them with "
         "astype.",
     ),
     "mode": (
@@ -200,3 +203,10 @@ def test_bad_input_is_refused(name):
     call, kind, message = BAD[name]
     with pytest.raises(kind, match=re.escape(message)):
         call()
+
+
+@pytest.mark.parametrize("f", FUNCTIONS)
+def test_both_ways_to_a_laplacian(f):
+    second = _second("laplacian", f, (X,), {}, None, None)
+    for way in (second.sum_of_curvatures, second.sum_of_products):
+        assert_same(way(second.primals, [np.eye(9)]), np.trace(reference(f, X)), way.__name__)

@@ -99,6 +99,9 @@ def jacobian_with(
 ) -> Any:
     """Return the function of ``transform``, whose calls begin with ``start``."""
     name = transform.__name__
+    _check_options(name, options)
+    if not isinstance(options.sparsity, str | None):
+        options = options._replace(sparsity=Pattern.of(options.sparsity))
     given = {
         "argnums": argnums,
         "has_aux": has_aux,
@@ -109,7 +112,6 @@ def jacobian_with(
         "argnames": argnames,
         "check_sparsity": options.check_sparsity,
     }
-    _check_options(name, options)
     if fun is None:
         return lambda fun: transform(fun, **given)
     check_callable(fun, name, f"{name}(f)(x) rather than {name}(f(x))")

@@ -51,6 +51,9 @@ def seconds_of(flops: float, moved: float, calls: float = CALL_SECONDS) -> float
 def call_seconds(equation: Equation) -> float:
     """Estimate what calling NumPy for ``equation`` takes, whatever the sizes."""
     primitive, inputs, outputs, _ = equation
+    runs = [run for run in primitive.runs() if not run.alternative] or list(primitive.runs())[:1]
+    if runs:
+        return CALL_SECONDS + sum((run.times or 1) * sum(map(call_seconds, run.program.equations)) for run in runs)
     if all(atom.aval.ndim == 0 for atom in (*inputs, *outputs)):
         return SCALAR_SECONDS
     if primitive.view:

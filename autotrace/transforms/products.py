@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..compile.simplify import simplify
 from ..ir import ShapedArray
 from ..primitives.promotion import broadcast_to
 from ..tracing import evaluate, trace
 from ..tree import tree_flatten, tree_unflatten
-from .arguments import Selection, function_name, leaves_of, owned, select, trace_leaves
+from .arguments import Leaves, Run, Selection, function_name, leaves_of, owned, select, trace_leaves
 from .batching import batch_jaxpr
 from .choice import FEWEST, Options, Started
-from .coloring import color_symmetric
+from .coloring import Coloring, color_symmetric
 from .derivatives import check_derivative
+from .forward import push_forward
 from .gradient import grad
 from .jacobian import jacrev, start
 from .linear import linearize_jaxpr
 from .modes import jacobian_with
+from .plan import equation_seconds
 from .reverse import pull_back, run_forward
 from .sparsity import jaxpr_pattern
 from .spread import spread
@@ -203,10 +206,11 @@ def diag_hessian(
 
 
 def _diag_hessian(fun: Any, args: Any, kwargs: Any, argnums: Any, argnames: Any) -> Any:
-    chosen, leaves, diagonal = _diagonal("diag_hessian", fun, args, kwargs, argnums, argnames)
-    parts = [x[0] for x in split_rows(diagonal.reshape((1, diagonal.size)), _moving_avals(leaves))]
-    filled = leaves.fill(owned(parts, []))
-    return filled[0] if chosen.single else filled
+    second = _second("diag_hessian", fun, args, kwargs, argnums, argnames)
+    diagonal = _diagonal(second, second.coloring())
+    parts = [x[0] for x in split_rows(diagonal.reshape((1, diagonal.size)), second.avals)]
+    filled = second.leaves.fill(owned(parts, []))
+    return filled[0] if second.chosen.single else filled
 
 
 def laplacian(
@@ -217,7 +221,9 @@ def laplacian(
 ) -> Any:
     """Make the function that evaluates the Laplacian of ``fun``: the trace of its Hessian, over all of the argument.
 
-    ``fun`` returns a real scalar. The Hessian is not formed; its diagonal is had as in :func:`diag_hessian`.
+    ``fun`` returns a real scalar. The Hessian is not formed. If it is sparse, its diagonal is had as in
+    :func:`diag_hessian`; else the second derivatives along all axes are, forward over forward or forward over reverse,
+    whichever costs less.
 
     >>> import numpy as np
     >>> laplacian(lambda x: x[0] ** 2 + 3 * x[1] ** 2)(np.zeros(2))
@@ -227,15 +233,105 @@ def laplacian(
 
 
 def _laplacian(fun: Any, args: Any, kwargs: Any, argnums: Any, argnames: Any) -> Any:
-    return owned([np.sum(_diagonal("laplacian", fun, args, kwargs, argnums, argnames)[2])], [])[0]
+    second = _second("laplacian", fun, args, kwargs, argnums, argnames)
+    size, dtype = sum(a.size for a in second.avals), second.avals[0].dtype
+    coloring = second.coloring()
+    if coloring is None and size:
+        ways = [second.sum_of_curvatures, second.sum_of_products]
+        avals = [*second.avals, *[ShapedArray((size, *a.shape), dtype) for a in second.avals]]
+        prices = []
+        for way in ways:
+
+            def written(tracers: list[Any], way: Any = way) -> list[Any]:
+                half = len(tracers) // 2
+                return [way(tracers[:half], tracers[half:])]
+
+            program = simplify(trace(written, avals, None, "laplacian", snapshot=False).jaxpr)
+            prices.append(sum(map(equation_seconds, program.equations)))
+        way = ways[prices.index(min(prices))]
+        total: Any = None
+        for first in range(0, size, DIRECTIONS_AT_ONCE):
+            rows = np.eye(min(DIRECTIONS_AT_ONCE, size - first), size, first, dtype)
+            part = way(second.primals, split_rows(rows, second.avals))
+            total = part if total is None else total + part
+        return owned([total], [])[0]
+    return owned([np.sum(_diagonal(second, coloring))], [])[0]
 
 
 def _moving_avals(leaves: Any) -> list[ShapedArray]:
     return [aval for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
 
 
-def _diagonal(name: str, fun: Any, args: Any, kwargs: Any, argnums: Any, argnames: Any) -> tuple[Any, Any, Any]:
-    """Return the chosen arguments, their leaves, and the diagonal of the Hessian as one vector."""
+class Second:
+    """The second derivative of a traced function of one scalar."""
+
+    def __init__(self, chosen: Selection, leaves: Leaves, run: Run, name: str) -> None:
+        self.chosen = chosen
+        self.leaves = leaves
+        self.primals = leaves.primals
+        self.avals = _moving_avals(leaves)
+        self._jaxpr = run.jaxpr
+        self._name = name
+        self._gradient = trace(self._pulled, self.avals, None, name, snapshot=False).jaxpr
+
+    def _pulled(self, values: Any) -> list[Any]:
+        recorded = run_forward(self._jaxpr, values, [True] * len(values))
+        found = pull_back(recorded, [self._jaxpr.out_avals[0].dtype.type(1)])
+        return [np.zeros(a.shape, a.dtype) if ct is None else ct for ct, a in zip(found, self.avals, strict=True)]
+
+    def coloring(self) -> Coloring | None:
+        """Return symmetric colours of the Hessian, None if they would not save directions."""
+        size = sum(a.size for a in self.avals)
+        if size < FEWEST:
+            return None
+        moving = [True] * len(self.avals)
+        pattern = jaxpr_pattern(self._gradient, moving, max(size * size // 2, 64))
+        found = None if pattern is None else color_symmetric(pattern.intersection(pattern.T))
+        return found if found is not None and found.columns < size else None
+
+    def products(self, primals: Sequence[Any], directions: Sequence[Any]) -> Any:
+        """Return the products of the Hessian with a batch of directions, one to a row: a matrix."""
+        size = directions[0].shape[0]
+        _, linear, nonzero = linearize_jaxpr(self._gradient, primals, [True] * len(primals), None, self._name)
+        found, batched = batch_jaxpr(linear, size, directions, [True] * len(directions))
+        given = iter(zip(found, batched, strict=True))
+        pairs = zip(self.avals, nonzero, strict=True)
+        parts = [_rows(given, size, a) if some else zero_rows(size, a) for a, some in pairs]
+        return flat_rows(parts, linear.in_vars)
+
+    def sum_of_products(self, primals: Sequence[Any], directions: Sequence[Any]) -> Any:
+        """Return the sum of ``v @ H @ v`` over a batch of directions, forward over reverse."""
+        return np.sum(self.products(primals, directions) * flat_rows(directions, self._gradient.in_vars))
+
+    def sum_of_curvatures(self, primals: Sequence[Any], directions: Sequence[Any]) -> Any:
+        """Return the same, forward over forward: nothing is kept for a way back."""
+        count = len(self.avals)
+
+        def slope(leaves: list[Any]) -> list[Any]:
+            return [_or_zero(push_forward(self._jaxpr, leaves[:count], leaves[count:])[1][0], self.avals[0])]
+
+        def curvature(leaves: list[Any]) -> list[Any]:
+            once = simplify(trace(slope, [*self.avals, *self.avals], None, self._name, snapshot=False).jaxpr)
+            return [_or_zero(push_forward(once, leaves, [*leaves[count:], *[None] * count])[1][0], self.avals[0])]
+
+        twice = simplify(trace(curvature, [*self.avals, *self.avals], None, self._name, snapshot=False).jaxpr)
+        size = directions[0].shape[0]
+        marks = [False] * count + [True] * count
+        (found,), (batched,) = batch_jaxpr(twice, size, [*primals, *directions], marks)
+        return np.sum(found) if batched else found * size
+
+
+def _or_zero(x: Any, aval: ShapedArray) -> Any:
+    return aval.dtype.type(0) if x is None else x
+
+
+def _rows(given: Any, size: int, aval: ShapedArray) -> Any:
+    x, batched = next(given)
+    return x if batched else broadcast_to(x, (size, *aval.shape))
+
+
+def _second(name: str, fun: Any, args: Any, kwargs: Any, argnums: Any, argnames: Any) -> Second:
+    """Trace a call and check that it is a real scalar function of real arguments."""
     chosen = select(fun, args, kwargs, argnums, argnames, name)
     leaves = leaves_of(chosen.values, name, chosen.labels)
     avals = _moving_avals(leaves)
@@ -250,51 +346,26 @@ def _diagonal(name: str, fun: Any, args: Any, kwargs: Any, argnums: Any, argname
         raise TypeError(
             f"{name}: the function must return one real scalar; got {', '.join(map(str, outs)) or 'no arrays'}. Sum it."
         )
-    primals = leaves.primals
-
-    def gradient(values: Any) -> list[Any]:
-        recorded = run_forward(run.jaxpr, values, [True] * len(values))
-        found = pull_back(recorded, [outs[0].dtype.type(1)])
-        return [np.zeros(a.shape, a.dtype) if ct is None else ct for ct, a in zip(found, avals, strict=True)]
-
-    program = trace(gradient, avals, None, name, snapshot=False).jaxpr
-    _, linear, nonzero = linearize_jaxpr(program, primals, [True] * len(primals), None, name)
-
-    def products(directions: Any) -> Any:
-        """Return the products of the Hessian with directions, one to a row: a matrix."""
-        parts = split_rows(directions, avals)
-        found, batched = batch_jaxpr(linear, len(directions), parts, [True] * len(parts))
-        given = iter(zip(found, batched, strict=True))
-        whole = [
-            _rows(*next(given), len(directions), a) if some else None for a, some in zip(avals, nonzero, strict=True)
-        ]
-        return flat_rows(
-            [zero_rows(len(directions), a) if x is None else x for x, a in zip(whole, avals, strict=True)],
-            linear.in_vars,
-        )
-
-    return chosen, leaves, _diagonal_from(products, program, sum(a.size for a in avals), avals[0].dtype)
+    return Second(chosen, leaves, run, name)
 
 
-def _rows(x: Any, batched: bool, size: int, aval: ShapedArray) -> Any:
-    return x if batched else broadcast_to(x, (size, *aval.shape))
-
-
-def _diagonal_from(products: Callable[[Any], Any], program: Any, size: int, dtype: Any) -> Any:
-    """Return the diagonal of a symmetric matrix of which products can be had, by colours if it is sparse."""
-    if size >= FEWEST:
-        pattern = jaxpr_pattern(program, [True] * len(program.in_vars), max(size * size // 2, 64))
-        coloring = None if pattern is None else color_symmetric(pattern.intersection(pattern.T))
-        if coloring is not None and coloring.columns < size:
-            rows = coloring.pattern.rows
-            on_diagonal = np.flatnonzero(rows == coloring.pattern.cols)
-            if not on_diagonal.size:
-                return np.zeros(size, dtype)
-            entries = coloring.decompress(products(coloring.column_seeds(np.float64).astype(dtype)))
-            return spread(entries[on_diagonal], rows[on_diagonal], size)
+def _diagonal(second: Second, coloring: Coloring | None) -> Any:
+    """Return the diagonal of the Hessian as one vector."""
+    avals, primals = second.avals, second.primals
+    size, dtype = sum(a.size for a in avals), avals[0].dtype
+    if coloring is not None:
+        rows = coloring.pattern.rows
+        on_diagonal = np.flatnonzero(rows == coloring.pattern.cols)
+        if not on_diagonal.size:
+            return np.zeros(size, dtype)
+        seeds = coloring.column_seeds(np.float64).astype(dtype)
+        entries = coloring.decompress(second.products(primals, split_rows(seeds, avals)))
+        return spread(entries[on_diagonal], rows[on_diagonal], size)
     parts = []
     for first in range(0, size, DIRECTIONS_AT_ONCE):
         last = min(first + DIRECTIONS_AT_ONCE, size)
-        matrix = products(np.eye(last - first, size, first, dtype))
-        parts.append(np.diagonal(matrix[:, first:last]))
+        seeds = np.eye(last - first, size, first, dtype)
+        parts.append(np.diagonal(second.products(primals, split_rows(seeds, avals))[:, first:last]))
+    if not parts:
+        return np.zeros(size, dtype)
     return np.concatenate(parts) if len(parts) != 1 else parts[0]
