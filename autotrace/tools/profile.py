@@ -37,9 +37,10 @@ def profile(fun: Callable[..., Any] | None = None, *, repeats: int | None = None
     ``profile(fun)(*args, **kwargs)`` traces ``fun`` and runs its program with a reading of the clock after each
     equation, ``repeats`` times (by default as often as fits in 0.3 s, at least 3 times); the fastest run counts. With
     ``memory`` it runs once more under ``tracemalloc``. Equations of a derivative belong to the line they are the
-    derivative of; forward and backward are told apart. Jitted functions, ``grad`` and ``value_and_grad`` run the Python
-    that is generated for them once they are called often; any other function is interpreted. ``fun`` itself is
-    called as often, too, for the time of a whole call. Returns a :class:`Profile`.
+    derivative of; forward and backward are told apart. Before each run ``fun`` itself is called, for the time of a
+    whole call. Jitted functions run the Python that is generated for them; ``grad`` and ``value_and_grad`` run that, or
+    their equations one by one, whichever is nearer to the time of a call; any other function is interpreted. Returns
+    a :class:`Profile`.
 
     Raises what ``fun`` raises; ``ValueError`` for ``repeats`` below 1.
 
@@ -57,7 +58,6 @@ def profile(fun: Callable[..., Any] | None = None, *, repeats: int | None = None
 
 
 def _profile(fun: Callable[..., Any], args: Any, kwargs: Any, repeats: int | None, memory: bool) -> Profile:
-    calls = _repeated(lambda: _seconds_of(lambda: fun(*args, **kwargs)), repeats)
     start = time.perf_counter()
     jaxpr = program_of(fun, args, kwargs)
     tracing = time.perf_counter() - start
@@ -65,16 +65,31 @@ def _profile(fun: Callable[..., Any], args: Any, kwargs: Any, repeats: int | Non
         leaves: Sequence[Any] = fun._arguments(args, kwargs).leaves
     else:
         leaves = [leaf_value(x, "", "profile") for x in tree_leaves((args, kwargs))]
-    program = watched(Program(jaxpr).compiled) if _is_compiled(fun) else interpreted(jaxpr)
+    programs = _programs(fun, jaxpr)
     reading = cost_of_reading()
-    runs = _repeated(lambda: times(program, leaves, reading), repeats)
-    allocated = allocations(program, leaves) if memory else None
-    return Profile(function_name(fun), jaxpr, program, runs, allocated, min(calls), tracing)
+
+    def once() -> tuple[float, list[Timed]]:
+        """Call the function, then run its program: what slows the machine down for a while slows both."""
+        return _seconds_of(lambda: fun(*args, **kwargs)), [times(program, leaves, reading) for program in programs]
+
+    rounds = _repeated(once, repeats)
+    call = min([spent for spent, _ in rounds])
+    runs = [list(of_one) for of_one in zip(*[timed for _, timed in rounds], strict=True)]
+    nearest = min(range(len(programs)), key=lambda i: abs(min([run.total for run in runs[i]]) * 1e-9 - call))
+    allocated = allocations(programs[nearest], leaves) if memory else None
+    return Profile(function_name(fun), jaxpr, programs[nearest], runs[nearest], allocated, call, tracing)
 
 
-def _is_compiled(fun: Callable[..., Any]) -> bool:
-    """Tell whether ``fun``, called often, runs as generated Python: jitted functions do, and gradients."""
-    return isinstance(fun, Jitted) or getattr(fun, "_transform", None) in (grad, value_and_grad)
+def _programs(fun: Callable[..., Any], jaxpr: Jaxpr) -> list[Watched]:
+    """Return the ways in which calls of ``fun`` run its program.
+
+    Jitted functions run generated Python, gradients do once they have been called often, others never do.
+    """
+    if isinstance(fun, Jitted):
+        return [watched(Program(jaxpr).compiled)]
+    if getattr(fun, "_transform", None) in (grad, value_and_grad):
+        return [interpreted(jaxpr), watched(Program(jaxpr).compiled)]
+    return [interpreted(jaxpr)]
 
 
 def _seconds_of(call: Callable[[], Any]) -> float:
