@@ -12,8 +12,8 @@ import autotrace as at
 from autotrace import Jaxpr, Pattern, Primitive, hessian_pattern, jacrev, make_jaxpr, sparsity_pattern
 from autotrace.control.custom_jvp import custom_jvp
 from autotrace.errors import GuardError, UnsupportedError
-from autotrace.ir import inline
-from autotrace.primitives import LinearMap, Unary, elementwise
+from autotrace.ir import dependence, inline
+from autotrace.primitives import LinearMap, Unary, contraction, convolution, elementwise
 from autotrace.tracing import as_operand, bind
 from autotrace.transforms.forward import push_forward
 from autotrace.transforms.sparsity import hessian_pattern_of, jaxpr_pattern
@@ -191,6 +191,20 @@ def test_pattern_covers_the_derivative_of_random_programs(seed: int) -> None:
     check(make_jaxpr(at.grad(program.scalar, argnums=args))(*program.args), program.args, rng)
     batch = make_jaxpr(lambda *x: at.vmap(program)(*[np.stack([a, a]) for a in x]))(*program.args)
     check(batch, program.args, rng)
+
+
+@pytest.mark.parametrize("limits", [{"_FEW": 1}, {"_MANY": 8, "PAIRS": 4}, {"_FEW": 2, "_MANY": 30}])
+@pytest.mark.parametrize("seed", range(12))
+def test_patterns_that_grow_too_large_are_still_right(
+    seed: int, limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in limits.items():
+        for module in (dependence, contraction, convolution):
+            monkeypatch.setattr(module, name, value, raising=False)
+    program = Program(seed)
+    check(make_jaxpr(program)(*program.args), program.args, np.random.default_rng(seed))
+    for f, _ in KNOWN.values():
+        check(make_jaxpr(f)(X), [X], np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("seed", range(20))
