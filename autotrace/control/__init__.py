@@ -9,23 +9,36 @@ from .checkpoint import (
     print_saved_residuals,
     saved_residuals,
 )
+from .closures import closure_convert
+from .custom_jvp import custom_jvp
+from .custom_vjp import CustomVJPPrimal, custom_vjp
+from .custom_vmap import custom_vmap
 from .flow import cond, fori_loop, map, scan, switch, while_loop
 from .jit import disable_jit, explain_cache_misses, jit
+from .linear_call import linear_call
 from .linear_solve import custom_linear_solve
 from .root import custom_root
+from .rules import SymbolicZero
 
 __all__ = [
+    "CustomVJPPrimal",
+    "SymbolicZero",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
     "checkpointed_scan",
+    "closure_convert",
     "cond",
+    "custom_jvp",
     "custom_linear_solve",
     "custom_root",
+    "custom_vjp",
+    "custom_vmap",
     "disable_jit",
     "explain_cache_misses",
     "fori_loop",
     "jit",
+    "linear_call",
     "map",
     "print_saved_residuals",
     "pure_callback",

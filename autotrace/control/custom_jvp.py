@@ -190,8 +190,8 @@ class CustomJvpTangent(ProgramCall):
             return super().transpose(cts, inputs)
         except MissingRuleError as error:
             raise MissingRuleError(
-                f"custom_jvp: reverse mode needs a rule that is linear in the tangents; got {self.label}, for which "
-                f"{error} Or use custom_vjp for what reverse mode alone does."
+                f"custom_jvp: reverse mode needs a rule that is linear in the tangents; got {self.label}, which is "
+                f"not{here()}. Use forward mode, or write the rule for custom_vjp."
             ) from error
 
 

@@ -167,7 +167,7 @@ class Backward(OwnRule):
             got = f"{len(result)}" if isinstance(result, tuple | list) else type(result).__name__
             raise TypeError(
                 f"{self.what}: the backward rule {self} must return a tuple of {count}, a cotangent for each argument; "
-                f"got {got}{here()}. Return {'(ct,) for one argument' if count == 1 else 'None for those that are zero'}."
+                f"got {got}{here()}. Return {'(ct,)' if count == 1 else 'None where it is zero'}."
             )
         leaves: list[Any] = []
         for i, (argument, entry) in enumerate(zip(arguments, result, strict=True)):
@@ -362,7 +362,7 @@ class CustomVjpTangent(Primitive):
         except MissingRuleError as error:
             raise MissingRuleError(
                 f"custom_vjp({self.label}): forward mode needs a backward rule that is linear in the cotangent; got "
-                f"{self._backward}, for which {error} Or use custom_jvp."
+                f"{self._backward}, which is not{here()}. Use reverse mode, or write the rule for custom_jvp."
             ) from error
         return filled(dots, self.outputs, [True] * len(dots))
 
@@ -423,7 +423,7 @@ class custom_vjp(WithRule):  # noqa: N801  a decorator
     """Give ``fun`` a reverse mode of your own: ``@custom_vjp`` over it, then ``fun.defvjp(fwd, bwd)``.
 
     ``fwd`` takes the arguments of ``fun`` and returns ``(output, residuals)``: any tree, which is kept; ``bwd`` gets
-    the residuals and the cotangent of the output, and returns a tuple with the cotangent of each argument; None is zero.
+    the residuals and the cotangent of the output, and returns a tuple of cotangents: one for each argument, or None.
     ``nondiff_argnums`` (and ``nondiff_argnames``) are arguments that may be anything, such as functions; ``bwd`` gets
     them first. Forward mode works too where ``bwd`` is linear in the cotangent: it transposes it.
 

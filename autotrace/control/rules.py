@@ -18,7 +18,19 @@ import numpy as np
 from ..compile.program import Program
 from ..compile.simplify import simplify
 from ..errors import AutotraceError, MissingRuleError
-from ..ir import Atom, Jaxpr, Linear, Primitive, ShapedArray, Var, float0, here, inline, tangent_dtype
+from ..ir import (
+    Atom,
+    Jaxpr,
+    Linear,
+    Primitive,
+    ShapedArray,
+    Var,
+    eliminate_dead_code,
+    float0,
+    here,
+    inline,
+    tangent_dtype,
+)
 from ..tracing import (
     SCALAR_AVALS,
     Guard,
@@ -49,6 +61,7 @@ __all__ = [
     "conformed",
     "given",
     "padded",
+    "recorded",
     "standing_for",
     "strong",
     "tangent_zero",
@@ -294,7 +307,7 @@ class WithRule:
         def flat(tracers: list[Any]) -> Any:
             return self._fun(*self.merged(fixed, tree_unflatten(tree, tracers)))
 
-        return self._record(Call(_recorded(flat, leaves, self._what), leaves, tree, fixed))
+        return self._record(Call(recorded(flat, leaves, self._what), leaves, tree, fixed))
 
     def _resolved(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Return all arguments by position, defaults included."""
@@ -332,7 +345,7 @@ class WithRule:
             raise
 
 
-def _recorded(function: Callable[[list[Any]], Any], leaves: Sequence[Any], what: str) -> Body:
+def recorded(function: Callable[[list[Any]], Any], leaves: Sequence[Any], what: str) -> Body:
     """Trace ``function`` of the values of ``leaves``. What Python asked of them is recorded outside of its program."""
     values = [SCALAR_AVALS[type(x)].dtype.type(x) if type(x) in SCALAR_AVALS else x for x in leaves]
     traced = trace(function, [leaf_aval(x) for x in leaves], values, what)
@@ -340,7 +353,8 @@ def _recorded(function: Callable[[list[Any]], Any], leaves: Sequence[Any], what:
     if asked is not None:
         evaluate(asked, values, traced.values)
     jaxpr = inline(jaxpr)
-    return Body(*close(simplify(jaxpr, reassociate=False) if traced.derived else jaxpr), traced.out_tree)
+    jaxpr = simplify(jaxpr, reassociate=False) if traced.derived else jaxpr
+    return Body(*close(jaxpr if asked is None else eliminate_dead_code(jaxpr)), traced.out_tree)
 
 
 def _guards_apart(jaxpr: Jaxpr) -> tuple[Jaxpr | None, Jaxpr]:

@@ -182,6 +182,8 @@ class Primitive:
     """Kept though nothing uses its outputs."""
     stops: ClassVar[bool] = False
     """No derivative flows through it, whatever its inputs."""
+    backward: ClassVar[bool] = False
+    """Its own derivative is that of reverse mode, which is to be used where forward mode would do as well."""
     view: ClassVar[bool] = False
     """The output shares the memory of the first operand, as a reshape does: nothing is moved or allocated."""
     weak_numbers: ClassVar[bool] = False
@@ -274,6 +276,10 @@ class Primitive:
 
     def called(self) -> Any:
         """Return the program that an equation of this primitive stands for, if it may be written in its place."""
+        return None
+
+    def separated(self) -> Any:
+        """Return a program that does the same with less in its loop, if there is one; results may differ by rounding."""
         return None
 
     def settled(self) -> Any:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "count_primitives",
     "eliminate_dead_code",
+    "has_backward_rule",
     "inline",
     "map_equations",
     "map_programs",
@@ -128,29 +129,35 @@ def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
     return jaxpr.replace(equations=kept)
 
 
+def has_backward_rule(jaxpr: Jaxpr) -> bool:
+    """Tell whether an equation of ``jaxpr``, or of a program that it runs, has a backward rule of the user's."""
+    return any(
+        [
+            p.backward or (p.holds_programs and any([has_backward_rule(run.program) for run in p.runs()]))
+            for p in [equation.primitive for equation in jaxpr.equations]
+        ]
+    )
+
+
 # -- calls written out
 
 
-def inline(jaxpr: Jaxpr, settled: bool = False) -> Jaxpr:
+def inline(jaxpr: Jaxpr, program_of: Callable[[Any], Jaxpr | None] = lambda primitive: primitive.called()) -> Jaxpr:
     """Return ``jaxpr`` with every equation that stands for a program replaced by that program.
 
-    A program that is ``settled`` will not be differentiated or batched: there, functions with rules of their own are
-    written out too.
+    ``program_of`` says for a primitive which one, if any. A program that will not be differentiated or batched is
+    settled: there, functions with rules of their own are written out too (``primitive.settled()``).
     """
-    if not any(_program_of(equation.primitive, settled) is not None for equation in jaxpr.equations):
+    if not any(program_of(equation.primitive) is not None for equation in jaxpr.equations):
         return jaxpr
     written: list[Equation] = []
     constants: dict[Var, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     names: dict[Atom, Atom] = {}
-    _write(jaxpr, names, written, constants, fresh=False, settled=settled)
+    _write(jaxpr, names, written, constants, fresh=False, program_of=program_of)
     outputs = [names.get(v, v) for v in jaxpr.outputs]
     return jaxpr.replace(
         equations=written, outputs=outputs, const_vars=tuple(constants), constants=tuple(constants.values())
     )
-
-
-def _program_of(primitive: Any, settled: bool) -> Any:
-    return primitive.settled() if settled else primitive.called()
 
 
 def _write(
@@ -159,14 +166,14 @@ def _write(
     written: list[Equation],
     constants: dict[Var, Any],
     fresh: bool,
-    settled: bool,
+    program_of: Callable[[Any], Jaxpr | None],
 ) -> None:
     """Write the equations of ``jaxpr``; ``names`` says what its variables are called in the whole."""
     for primitive, inputs, outputs, source in jaxpr.equations:
         read = tuple([v if type(v) is Literal else names.get(v, v) for v in inputs])
-        called = _program_of(primitive, settled)
+        called = program_of(primitive)
         if called is not None:
-            names.update(zip(outputs, _call(called, read, written, constants, settled), strict=True))
+            names.update(zip(outputs, _call(called, read, written, constants, program_of), strict=True))
             continue
         if fresh:
             made = tuple([Var(v.aval) for v in outputs])
@@ -176,7 +183,11 @@ def _write(
 
 
 def _call(
-    called: Jaxpr, read: Sequence[Atom], written: list[Equation], constants: dict[Var, Any], settled: bool
+    called: Jaxpr,
+    read: Sequence[Atom],
+    written: list[Equation],
+    constants: dict[Var, Any],
+    program_of: Callable[[Any], Jaxpr | None],
 ) -> list[Atom]:
     """Write a called program for operands ``read`` and return the atoms of its outputs. Every copy has new names."""
     names: dict[Atom, Atom] = dict(zip(called.in_vars, read, strict=True))
@@ -184,5 +195,5 @@ def _call(
         copy = Var(var.aval)
         constants[copy] = value
         names[var] = copy
-    _write(called, names, written, constants, fresh=True, settled=settled)
+    _write(called, names, written, constants, fresh=True, program_of=program_of)
     return [v if type(v) is Literal else names[v] for v in called.outputs]

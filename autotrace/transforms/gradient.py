@@ -9,7 +9,7 @@ import numpy as np
 
 from ..compile.reuse import DerivedPrograms, is_concrete
 from ..compile.simplify import simplify
-from ..ir import Atom, Jaxpr, inline
+from ..ir import Atom, Jaxpr, has_backward_rule, inline
 from ..primitives.promotion import convert
 from ..tracing import trace
 from ..tree import PyTreeDef, tree_unflatten
@@ -145,7 +145,7 @@ def gradient_of(run: Run, primals: Sequence[Any]) -> tuple[list[Any], list[Any]]
     """Return the outputs of a traced call, and the gradient of the first one by reverse mode.
 
     With respect to a single real scalar, forward mode gives the same at no more cost: it keeps nothing, and
-    its programs stay smaller when derivatives are nested.
+    its programs stay smaller when derivatives are nested. A backward rule of the user's is used all the same.
     """
     if is_concrete(run.jaxpr, primals):
         done = _GRADIENTS.run(run.jaxpr, primals)
@@ -161,7 +161,8 @@ def _walk(
 ) -> tuple[list[Any], list[Any]]:
     """Differentiate the first output in the first ``count`` inputs, equation by equation."""
     first = jaxpr.in_avals[0] if count else None
-    if count == 1 and first is not None and first.ndim == 0 and first.dtype.kind == "f":
+    one_number = count == 1 and first is not None and first.ndim == 0 and first.dtype.kind == "f"
+    if first is not None and one_number and not has_backward_rule(jaxpr):
         tangents = [first.dtype.type(1), *[None] * (len(inputs) - 1)]
         outputs, dots = push_forward(jaxpr, inputs, tangents, values)
         return outputs, [None if dots[0] is None else convert(dots[0], first.dtype)]

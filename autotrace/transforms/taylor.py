@@ -22,7 +22,19 @@ from typing import Any
 import numpy as np
 
 from ..compile.simplify import simplify
-from ..ir import SOURCE, TANGENT, Atom, Equation, Jaxpr, Literal, ShapedArray, annotate, in_phase, inline
+from ..ir import (
+    SOURCE,
+    TANGENT,
+    Atom,
+    Equation,
+    Jaxpr,
+    Literal,
+    ShapedArray,
+    annotate,
+    has_backward_rule,
+    in_phase,
+    inline,
+)
 from ..tracing import Tracer, bind, run, run_all
 from ..tree import PyTreeDef, tree_structure, tree_unflatten
 from .arguments import Leaves, Run, function_name, leaves_of, owned, trace_leaves, zeros_of
@@ -352,11 +364,16 @@ def taylor(fun: Callable[..., Any], x: Any, order: int, derivatives: bool = Fals
 
 
 def repeated_derivative(fun: Callable[..., Any], x: Any, order: int, what: str) -> Any:
-    """Return the derivative of this ``order`` at the real number ``x``; None unless ``fun`` returns one real number."""
+    """Return the derivative of this ``order`` at the real number ``x``.
+
+    None unless ``fun`` returns one real number, and where it has a backward rule of the user's.
+    """
     leaves = leaves_of((x,), what)
     path = [*leaves.primals, leaves.avals[0].dtype.type(1), *[None] * (order - 1)]
     traced = trace_leaves(lambda values: fun(*values), leaves, what)
     outputs = traced.jaxpr.outputs
+    if has_backward_rule(traced.jaxpr):
+        return None
     if order > _LARGEST_ORDER or traced.out_tree != _LEAF or [v.aval.shape for v in outputs] != [()]:
         return None
     aval = outputs[0].aval

@@ -1,0 +1,146 @@
+"""linear_call: a linear function whose transpose is what the user says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..ir import Linear, Primitive, ShapedArray, deriving, here
+from ..tracing import Tracer, bind, current_trace
+from ..transforms.arguments import function_name
+from ..transforms.forward import push_forward
+from ..transforms.wrapper import check_callable
+from ..tree import PyTreeDef, tree_unflatten
+from .custom_vjp import BatchedBackward
+from .flow import leaves_and_tree
+from .loops import batched_avals
+from .programs import batched_program, derive, filled, remembered
+from .rules import Call, OwnRule, RuleCall, conformed, given, padded, recorded, standing_for, strong, traced_in
+
+__all__ = ["LinearCall", "linear_call"]
+
+
+class TransposeRule(OwnRule):
+    """The user's transpose, of the leaves of the residual arguments; in front stand the values of ``held``."""
+
+    def __init__(
+        self,
+        name: str,
+        what: str,
+        function: Callable[..., Any],
+        held: Sequence[Tracer],
+        residuals: PyTreeDef,
+        arguments: tuple[PyTreeDef, Sequence[ShapedArray]],
+        out_tree: PyTreeDef,
+    ) -> None:
+        self._function = function
+        self._held = held
+        self._residuals = residuals
+        self._arguments = arguments
+        self._out_tree = out_tree
+
+    def pull(self, operands: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
+        """Return the cotangents of the leaves of the linear arguments, None for zero."""
+        count = len(self._held)
+
+        def run() -> list[Any]:
+            with deriving(None):  # what the rule records comes from its own lines
+                result = self._function(
+                    tree_unflatten(self._residuals, [given(x) for x in operands[count:]]),
+                    tree_unflatten(self._out_tree, [given(ct) for ct in cts]),
+                )
+            when = ("for the linear arguments", f"from the transpose {self}")
+            return conformed(result, *self._arguments, self.what, "cotangent", when)
+
+        return standing_for(self._held, operands[:count], run, f"the transpose of {self.what}")
+
+
+class LinearCall(RuleCall):
+    """``jaxpr``, linear in the operands after the ``consts`` and ``residuals``, whose transpose is ``rule``."""
+
+    residuals: int = 0
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
+        count = self.consts + self.residuals
+        if any(t is not None for t in tangents[:count]):
+            return push_forward(self.jaxpr, primals, tangents)[1]
+        avals = self.jaxpr.in_avals[count:]
+        return bind(self, *primals[:count], *filled(tangents[count:], avals, [True] * len(avals)))  # type: ignore[no-any-return]
+
+    def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
+        count = self.consts + self.residuals
+        if any(type(x) is Linear for x in inputs[:count]):
+            return Primitive.transpose(self, cts, inputs)
+        avals = self.jaxpr.out_avals
+        found = self.own_rule.pull(inputs[self.consts : count], filled(cts, avals, [True] * len(avals)))
+        return [
+            *[None] * count,
+            *[ct if type(x) is Linear else None for ct, x in zip(found, inputs[count:], strict=True)],
+        ]
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        return bind(self._batched(size, tuple(batched)), *inputs)  # type: ignore[no-any-return]
+
+    @remembered
+    def _batched(self, size: int, marks: tuple[bool, ...]) -> LinearCall:
+        avals, wanted = self.jaxpr.in_avals, [True] * len(self.jaxpr.outputs)
+        jaxpr = derive(
+            lambda tracers: batched_program(self.jaxpr, size, tracers, marks, wanted),
+            batched_avals(avals, size, marks),
+            f"vmap({self.what})",
+        )
+        rule: Any = self.rule
+        at, end = self.consts, self.consts + self.residuals
+        if isinstance(rule, OwnRule):
+            rule = BatchedBackward(rule, rule.what, rule, size, marks[at:end], avals[at:end], marks[end:])
+        return LinearCall(self.label, jaxpr, rule, self.consts, self.residuals)
+
+
+def linear_call(
+    fun: Callable[[Any, Any], Any], fun_transpose: Callable[[Any, Any], Any], residual_args: Any, linear_args: Any
+) -> Any:
+    """Return ``fun(residual_args, linear_args)``, linear in the latter, whose transpose is ``fun_transpose``.
+
+    ``fun_transpose(residual_args, ct)`` takes a cotangent of the output and returns one of ``linear_args``. Use it on
+    tangents, in rules of :func:`~autotrace.custom_jvp`, where reverse mode would transpose what is hard to transpose.
+    Derivatives in ``residual_args`` are those of ``fun``.
+
+    Raises ``TypeError`` for linear arguments or outputs that are not inexact, and for a transpose that does not return
+    what belongs to ``linear_args``.
+
+    >>> import numpy as np
+    >>> from autotrace import linear_transpose
+    >>> def shifted(x):
+    ...     return linear_call(lambda n, x: np.roll(x, n), lambda n, ct: np.roll(ct, -n), 1, x)
+    >>> linear_transpose(shifted, np.zeros(3))(np.array([1.0, 0.0, 0.0]))
+    (array([0., 0., 1.]),)
+    """
+    for function in (fun, fun_transpose):
+        check_callable(function, "linear_call", "linear_call(f, f_transposed, residuals, x)")
+    if current_trace() is None:
+        return fun(residual_args, linear_args)
+    label = function_name(fun)
+    what = f"linear_call({label})"
+    known, known_tree = leaves_and_tree(residual_args, "linear_call")
+    leaves, tree = leaves_and_tree(linear_args, "linear_call")
+    count = len(known)
+
+    def flat(tracers: list[Any]) -> Any:
+        return fun(tree_unflatten(known_tree, tracers[:count]), tree_unflatten(tree, tracers[count:]))
+
+    body = recorded(flat, [*known, *leaves], what)
+    for word, avals in (("linear arguments", [strong(x) for x in leaves]), ("outputs", body.jaxpr.out_avals)):
+        for aval in avals:
+            if not aval.inexact:
+                raise TypeError(
+                    f"{what}: {word} must be of floating-point or complex dtype; got {aval}{here()}. "
+                    "Pass others among residual_args, or convert them with astype."
+                )
+    held = traced_in(fun_transpose)
+    arguments = (tree, [strong(x) for x in leaves])
+    rule = TransposeRule(function_name(fun_transpose), what, fun_transpose, held, known_tree, arguments, body.out_tree)
+    consts = len(body.consts)
+    jaxpr = padded(body.jaxpr, consts, [strong(x) for x in held])
+    call = Call(body, [*known, *leaves], tree, [])
+    primitive = LinearCall(label, jaxpr, rule, consts, len(held) + count)
+    return call.outputs(primitive, [*body.consts, *held, *known, *leaves])
