@@ -385,6 +385,41 @@ class WithHelper(at.primitives.Unary):
         return x
 
 
+STEP = np.float32(1.5)
+
+
+def make_helper(step: float) -> Any:
+    def with_defaults(x: Any, start: float = 2 * step, *, table: Any = (step, STEP)) -> Any:
+        def inner(y: Any) -> Any:
+            return [y + t for t in table]
+
+        return inner(x)[1] + start * step
+
+    return with_defaults
+
+
+defaults = make_helper(0.25)
+
+
+class WithDefaults(at.primitives.Unary):
+    """A helper with defaults, a closure, a function and a comprehension inside."""
+
+    ufunc = np.tanh
+
+    def impl(self, x: Any) -> Any:
+        return defaults(x) * 2.0
+
+    def derivative(self, x: Any, y: Any) -> Any:
+        return x
+
+
+class WithSuper(PlainExpression):
+    """Nothing in a file is its super class."""
+
+    def impl(self, x: Any) -> Any:
+        return super().impl(x)
+
+
 class Unreadable(at.primitives.Unary):
     """Its impl is compiled code that no library offers."""
 
@@ -411,7 +446,7 @@ class Spelled(at.primitives.Unary):
 def test_a_primitive_of_ones_own_is_spelled_by_its_impl() -> None:
     plain = at.primitives.elementwise(PlainExpression(2.0))
     assert written(plain, 1.0) == "b = np.tanh(2.0 * a)\nreturn b\n"
-    for primitive in (PlainExpression(0.5), WithHelper(0), WithHelper(2)):
+    for primitive in (PlainExpression(0.5), WithHelper(0), WithHelper(2), WithDefaults()):
         jaxpr = make_jaxpr(at.primitives.elementwise(primitive))(X)
         assert_runs_alone(jaxpr, [X])
     text = make_jaxpr(at.primitives.elementwise(WithHelper(2)))(X).to_python()
@@ -427,6 +462,12 @@ def test_two_instances_are_two_functions() -> None:
 def test_a_primitive_that_cannot_be_read_says_what_to_write() -> None:
     jaxpr = make_jaxpr(at.primitives.elementwise(Unreadable()))(1.0)
     with pytest.raises(at.errors.MissingRuleError, match=r"unreadable must be spelled .* Define spell\(page"):
+        jaxpr.to_python()
+
+
+def test_a_primitive_that_needs_its_class_says_what_to_write() -> None:
+    jaxpr = make_jaxpr(at.primitives.elementwise(WithSuper(1.0)))(1.0)
+    with pytest.raises(at.errors.MissingRuleError, match=r"with_super must be spelled .* uses the name super"):
         jaxpr.to_python()
 
 

@@ -234,7 +234,8 @@ class _Scope:
         self.names = page.names_of(jaxpr)
         self.extra: set[str] = set()
         self.stretched = implicit_broadcasts(jaxpr)
-        self.scalars = {*jaxpr.in_vars} | {v for e in jaxpr.equations if e.primitive.gives_scalars for v in e.outputs}
+        self.inputs = set(jaxpr.in_vars)
+        self.scalars = {v for e in jaxpr.equations if e.primitive.gives_scalars for v in e.outputs}
 
     def operands(self, equation: Equation) -> list[Spelled]:
         atoms = [self.stretched.get(atom, atom) for atom in equation.inputs]
@@ -270,7 +271,9 @@ def implicit_broadcasts(jaxpr: Any) -> dict[Atom, Atom]:
 
 def _scalar(text: str, atom: Atom, scope: _Scope) -> str:
     """Return the text of an output; of rank 0 it is a scalar, which reshaping and the like do not give."""
-    return text if atom.aval.ndim or type(atom) is Literal or atom in scope.scalars else f"{text}[()]"
+    if atom.aval.ndim or type(atom) is Literal or atom in scope.scalars:
+        return text
+    return f"np.asarray({text})[()]" if atom in scope.inputs else f"{text}[()]"  # callers may pass Python's numbers
 
 
 def _comment(source: Source | None) -> str:

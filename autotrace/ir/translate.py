@@ -113,9 +113,20 @@ class Translator:
             refuse(primitive, f"the source of {function.__qualname__} cannot be read")
         if primitive is not None:
             definition.args.args = definition.args.args[1:]
+        definition.args.defaults, definition.args.kw_defaults = [], [None] * len(definition.args.kwonlyargs)
         definition = _Resolve(self, function, primitive).visit(definition)
+        self._write_defaults(definition.args, function, primitive)
         definition.body = _shortened(definition.body)
         return ast.fix_missing_locations(definition)
+
+    def _write_defaults(self, args: ast.arguments, function: FunctionType, primitive: Any) -> None:
+        """Put the values of defaults in the place of the expressions that made them, whose names may be gone."""
+        named = function.__kwdefaults__ or {}
+        args.defaults = [_parsed(value_text(value, self.page, primitive)) for value in function.__defaults__ or ()]
+        args.kw_defaults = [
+            _parsed(value_text(named[arg.arg], self.page, primitive)) if arg.arg in named else None
+            for arg in args.kwonlyargs
+        ]
 
 
 def refuse(primitive: Any, why: str) -> NoReturn:
@@ -204,8 +215,10 @@ class _Resolve(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id == self.self_name:
             refuse(self.primitive, f"{self.function.__qualname__} passes the primitive itself on")
-        if node.id in self.inside or node.id not in self.outside or isinstance(node.ctx, ast.Store):
+        if node.id in self.inside or isinstance(node.ctx, ast.Store):
             return node
+        if node.id not in self.outside or node.id == "super":
+            refuse(self.primitive, f"{self.function.__qualname__} uses the name {node.id}, which a file does not have")
         return self._expression(self.outside[node.id])
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
