@@ -47,7 +47,7 @@ from .ir import (
     parse_jaxpr,
     print_jaxpr,
 )
-from .tools import Profile, cost, profile
+from .tools import cost, profile
 from .tracing import ShapeDtypeStruct, bind
 from .transforms import (
     Coloring,
@@ -97,7 +97,6 @@ __all__ = [
     "Place",
     "Plan",
     "Primitive",
-    "Profile",
     "ShapeDtypeStruct",
     "ShapedArray",
     "SymbolicZero",

@@ -7,7 +7,8 @@ import pytest
 
 import autotrace as at
 from autotrace import ShapedArray, ShapeDtypeStruct, cost, grad, jit, make_jaxpr, value_and_grad, vmap
-from autotrace.ir import Cost, Run, equation_cost, program_cost, readable, readable_bytes
+from autotrace.ir import Cost, Run, equation_cost, program_cost
+from autotrace.ir.cost import readable, readable_bytes
 from autotrace.tracing import bind
 from tests.catalogue import all_cases
 from tests.laws import Problem

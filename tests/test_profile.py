@@ -14,7 +14,7 @@ import autotrace as at
 from autotrace import grad, jit, make_jaxpr, profile, value_and_grad
 from autotrace.primitives import LinearMap
 from autotrace.tools import timing
-from autotrace.tools.profile import duration
+from autotrace.tools.profiling import duration
 from autotrace.tracing import bind
 
 CLOCK = [0]

@@ -2,19 +2,7 @@
 
 from .avals import DYNAMIC, ShapedArray, aval_of, dtype_name, float0, is_inexact, tangent_dtype
 from .check import check_jaxpr
-from .cost import (
-    Cost,
-    EquationCost,
-    ProgramCost,
-    aligned,
-    equation_cost,
-    phase_of,
-    program_cost,
-    readable,
-    readable_bytes,
-    share,
-    taken,
-)
+from .cost import Cost, equation_cost, program_cost
 from .dependence import PAIRS, Dependence, Operand, Sets, count_of, entries_of, joined, united
 from .difference import JaxprDiff, diff_jaxprs
 from .equality import parameters_key
@@ -57,7 +45,6 @@ __all__ = [
     "Cost",
     "Dependence",
     "Equation",
-    "EquationCost",
     "Jaxpr",
     "JaxprDiff",
     "Linear",
@@ -67,7 +54,6 @@ __all__ = [
     "Page",
     "Place",
     "Primitive",
-    "ProgramCost",
     "PythonText",
     "Run",
     "Sets",
@@ -77,7 +63,6 @@ __all__ = [
     "Spelled",
     "Var",
     "add_note",
-    "aligned",
     "annotate",
     "argument_name",
     "aval_of",
@@ -107,17 +92,12 @@ __all__ = [
     "parameters_key",
     "parse_jaxpr",
     "phase_name",
-    "phase_of",
     "place",
     "print_jaxpr",
     "program_cost",
     "programs_in",
     "raised_at",
-    "readable",
-    "readable_bytes",
     "referenced",
-    "share",
-    "taken",
     "tangent_dtype",
     "to_python",
     "united",

@@ -6,17 +6,19 @@ import importlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .avals import ShapedArray
 from .check import check_jaxpr
-from .cost import ProgramCost
 from .equality import sketch, structure
 from .equation import Atom, Equation, Var, used_vars
 from .evaluate import eval_jaxpr
 from .print import WIDTH, WRITTEN_OUT, print_jaxpr
 from .python import PythonText, to_python
 from .rewrite import count_primitives, eliminate_dead_code, inline, map_equations, subjaxprs, substitute
+
+if TYPE_CHECKING:
+    from .pricing import ProgramCost
 
 __all__ = ["Jaxpr"]
 
@@ -75,7 +77,13 @@ class Jaxpr:
         new_equations = self.equations if equations is None else tuple(equations)
         new_outputs = self.outputs if outputs is None else tuple(outputs)
         new_vars = self.const_vars if const_vars is None else const_vars
-        pairs = zip(new_vars, self.constants if constants is None else constants, strict=True)
+        new_vars, values = tuple(new_vars), tuple(self.constants if constants is None else constants)
+        if len(new_vars) != len(values):
+            raise ValueError(
+                f"replace: there must be a constant for each of const_vars; got {len(new_vars)} variables and "
+                f"{len(values)} constants. Pass both."
+            )
+        pairs = zip(new_vars, values, strict=True)
         used = used_vars(new_equations, new_outputs)
         kept = [(v, c) for v, c in pairs if v in used]
         inputs = self.in_vars if in_vars is None else in_vars
@@ -182,7 +190,7 @@ class Jaxpr:
         >>> autotrace.make_jaxpr(lambda a, b: a @ b)(np.ones((2, 3)), np.ones((3, 4))).cost().flops
         48
         """
-        return ProgramCost(self)
+        return importlib.import_module(".pricing", __package__).ProgramCost(self)
 
     def __call__(self, *leaves: Any) -> list[Any]:
         return eval_jaxpr(self, *leaves)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .avals import dtype_name, float0
-from .cost import EquationCost, ProgramCost, equation_cost, readable, readable_bytes
+from .cost import equation_cost, readable, readable_bytes
 from .equality import is_program, is_repeated
 from .equation import Atom, Equation, Literal, Var
 from .layout import HARD, Break, Doc, Group, Nest, Styled, fill, joined, render
@@ -29,6 +29,7 @@ from .source import place
 
 if TYPE_CHECKING:
     from .jaxpr import Jaxpr
+    from .pricing import EquationCost
 
 __all__ = [
     "WIDTH",
@@ -256,7 +257,7 @@ class _Printer:
         self._names: dict[int, str] = {}
         for program in self._shared:
             self._names[id(program)] = unique_name(labels[id(program)], self._names.values())
-        rows = ProgramCost(jaxpr).by_equation if options.cost and jaxpr is not None else []
+        rows = jaxpr.cost().by_equation if options.cost and jaxpr is not None else []
         self._costs: dict[int, EquationCost] = {id(row.equation): row for row in rows}
 
     def text(self) -> Doc:

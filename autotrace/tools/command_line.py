@@ -20,10 +20,12 @@ import numpy as np
 
 from ..control import jit
 from ..errors import JaxprFileError, JaxprSyntaxError, JaxprTypeError
-from ..ir import Jaxpr, ProgramCost, diff_jaxprs, load_jaxpr, parse_jaxpr
+from ..ir import Jaxpr, diff_jaxprs, load_jaxpr, parse_jaxpr
+from ..ir.pricing import ProgramCost
 from ..transforms import eval_shape, grad, hessian, jacobian, jvp, value_and_grad, vjp, vmap
 from .cost import program_of
-from .profile import Profile, profile
+from .profile import profile
+from .profiling import Profile
 from .targets import TargetError, drawn, load_function, parse_arguments
 
 __all__ = ["main"]

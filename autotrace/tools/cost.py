@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..control.jit import Jitted
-from ..ir import Jaxpr, ProgramCost
+from ..ir import Jaxpr
 from ..transforms import make_jaxpr
 from ..transforms.wrapper import transformed
+
+if TYPE_CHECKING:
+    from ..ir.pricing import ProgramCost
 
 __all__ = ["cost", "program_of"]
 
@@ -16,7 +19,7 @@ __all__ = ["cost", "program_of"]
 def cost(fun: Callable[..., Any]) -> Any:
     """Make the function that prices ``fun``: what it costs on arguments like those given, computed from their types.
 
-    ``cost(fun)(*args, **kwargs)`` returns an :class:`autotrace.ir.ProgramCost`, which prints as a table and has
+    ``cost(fun)(*args, **kwargs)`` returns an :class:`autotrace.ir.pricing.ProgramCost`, which prints as a table and has
     ``flops``, ``bytes``, ``peak_bytes``, ``by_line`` and so on. ``fun`` may be what any transform returns; of a jitted
     function the simplified program is priced. A ``ShapeDtypeStruct`` may stand for an array: nothing is computed.
 

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ..ir import readable_bytes, share
+from ..ir.cost import readable_bytes
 from ..ir.markup import DARK, LIGHT, MONOSPACE, escape
-from .profile import Event, LineProfile, Profile, duration
+from ..ir.pricing import share
+from .profiling import Event, LineProfile, Profile, duration
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
