@@ -31,8 +31,9 @@ class Pass(NamedTuple):
 
 
 PASSES = (
-    Pass("inline", partial(inline, settled=True), exact=True),
+    Pass("inline", partial(inline, program_of=lambda primitive: primitive.settled()), exact=True),
     Pass("simplify", partial(simplify, reassociate=False), exact=True),
+    Pass("separate", partial(inline, program_of=lambda primitive: primitive.separated()), exact=False),
     Pass("fuse", fuse, exact=False),
 )
 

@@ -24,6 +24,7 @@ from .programs import (
     repeated,
     zeros,
 )
+from .separate import separate
 from .series import Marks, gathered_series, higher, higher_avals, marks_of, pushed_series, ravelled, unravelled
 from .sparsity import sparsity_of_scan
 
@@ -115,6 +116,19 @@ class Scan(Primitive):
         length = self.length if self.length >= 0 else max(lengths, default=DYNAMIC)
         outs = self.jaxpr.out_avals
         return (*outs[: self.carry], *[stack_aval(a, length) for a in outs[self.carry :]])
+
+    def separated(self) -> Jaxpr | None:
+        return self._separated()
+
+    @remembered
+    def _separated(self) -> Jaxpr | None:
+        return separate(self)
+
+    @property
+    def abstract_operands(self) -> list[ShapedArray]:
+        """The avals of the operands of a loop that is not masked and of known length."""
+        consts, carry, xs = self.parts(self.jaxpr.in_avals)
+        return [*consts, *carry, *[stack_aval(x, self.length) for x in xs]]
 
     def runs(self) -> Sequence[Run]:
         return (Run(self.jaxpr, self.length if self.length >= 0 else None),)

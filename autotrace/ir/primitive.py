@@ -182,6 +182,8 @@ class Primitive:
     """Kept though nothing uses its outputs."""
     stops: ClassVar[bool] = False
     """No derivative flows through it, whatever its inputs."""
+    has_rules: ClassVar[bool] = False
+    """It holds functions of the user's, which may do something else at the next call: what they gave is not kept."""
     backward: ClassVar[bool] = False
     """Its own derivative is that of reverse mode, which is to be used where forward mode would do as well."""
     view: ClassVar[bool] = False

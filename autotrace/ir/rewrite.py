@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import JaxprTypeError
 from .equation import Atom, Equation, Literal, Var
 from .primitive import Primitive
+from .source import here
 
 if TYPE_CHECKING:
     from .jaxpr import Jaxpr
@@ -88,14 +89,32 @@ def map_equations(
 
     With ``nested`` it is done in programs inside equations too, before ``function`` sees the equation.
     """
+    if not callable(function):
+        raise TypeError(
+            f"map_equations: the argument must be a function of an equation; got {type(function).__name__}. "
+            "Pass lambda equation: ..."
+        )
     equations: list[Equation] = []
     for equation in jaxpr.equations:
         if nested:
             primitive = map_programs(equation.primitive, lambda inner: map_equations(inner, function, nested=True))
             equation = equation._replace(primitive=primitive)
-        found = function(equation)
-        equations += [] if found is None else [found] if isinstance(found, Equation) else found
+        equations += _equations(function(equation))
     return jaxpr.replace(equations=equations)
+
+
+def _equations(found: Any) -> Sequence[Equation]:
+    """Return what the user's function returned as a list of equations."""
+    if isinstance(found, Iterable) and not isinstance(found, Equation):  # an equation is a tuple, too
+        listed = list(found)
+    else:
+        listed = [] if found is None else [found]
+    if not all(isinstance(e, Equation) for e in listed):
+        raise TypeError(
+            "map_equations: the function must return an equation, several, or None; got "
+            f"{type(found).__name__}{here()}. Make one: equation._replace(...)."
+        )
+    return listed
 
 
 def substitute(jaxpr: Jaxpr, atoms: Mapping[Var, Atom]) -> Jaxpr:
@@ -104,6 +123,11 @@ def substitute(jaxpr: Jaxpr, atoms: Mapping[Var, Atom]) -> Jaxpr:
     Raises :class:`autotrace.errors.JaxprTypeError` where an atom has another shape or dtype than its variable.
     """
     for var, atom in atoms.items():
+        if not isinstance(var, Var) or not isinstance(atom, Var | Literal):
+            raise TypeError(
+                f"substitute: keys must be variables, values variables or literals; got {type(var).__name__} and "
+                f"{type(atom).__name__}. Write a number as Literal(np.float64(2.0))."
+            )
         if (var.aval.shape, var.aval.dtype) != (atom.aval.shape, atom.aval.dtype):
             raise JaxprTypeError(
                 f"substitute: an atom must have the type of the variable it replaces, {var.aval}; got {atom.aval}. "
