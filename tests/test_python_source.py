@@ -275,6 +275,15 @@ def test_constants_and_numbers_keep_their_dtype(dtype: str) -> None:
         assert_runs_alone(jaxpr, [number])
 
 
+def test_traced_constants_are_refused() -> None:
+    def f(x: Any) -> Any:
+        make_jaxpr(lambda y: y * x)(1.0).to_python()
+
+    for transform in (at.grad, vmap, at.jit):
+        with pytest.raises(at.errors.UnsupportedError, match="to_python: constants must be NumPy arrays"):
+            transform(f)(X if transform is vmap else 2.0)
+
+
 def test_numbers_at_the_edges_survive() -> None:
     edges = [np.inf, -np.inf, np.nan, -0.0, 5e-324, complex(-0.0, 1), complex(1, -0.0), complex(np.nan, -np.inf)]
     jaxpr = make_jaxpr(lambda x: tuple(x * 0 + e for e in edges) + tuple(edges))(1.0)

@@ -39,7 +39,7 @@ def test_replace_changes_each_part_and_drops_what_nothing_reads(jaxpr):
         assert np.array_equal(got, expected)
     other = jaxpr.replace(constants=[np.zeros(3)])
     assert np.array_equal(other(X, 2.0)[2], X)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"replace: .* got 0 variables and 1 constants"):
         jaxpr.replace(const_vars=[])
 
 
@@ -99,6 +99,18 @@ def test_substitute_refuses_another_type(jaxpr):
     x, y = jaxpr.in_vars
     with pytest.raises(JaxprTypeError, match=r"must have the type .* f64\[3\]; got f64\[\]"):
         jaxpr.substitute({x: y})
+
+
+def test_wrong_arguments_are_named(jaxpr):
+    x = jaxpr.in_vars[0]
+    for atoms in ({1: x}, {x: 3.0}, {x: np.ones(3)}):
+        with pytest.raises(TypeError, match="substitute: keys must be variables"):
+            jaxpr.substitute(atoms)
+    with pytest.raises(TypeError, match="map_equations: the argument must be a function"):
+        jaxpr.map_equations(3)
+    for found in (3, [3], "sin", SIN):
+        with pytest.raises(TypeError, match="map_equations: the function must return"):
+            jaxpr.map_equations(lambda equation, found=found: found)
 
 
 def test_subjaxprs_in_order_each_once():

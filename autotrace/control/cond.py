@@ -70,8 +70,10 @@ class Cond(Primitive):
         calls = [page.call(targets, branch, operands, "branch") for branch in self.branches]
         if index.aval.dtype.kind == "b" and len(calls) == 2:
             return [f"if {index}:", "    " + calls[1], "else:", "    " + calls[0]]
+        if len(calls) == 1:
+            return calls
         heads = [f"{'elif' if k else 'if'} {index} {'==' if k else '<='} {k}:" for k in range(len(calls) - 1)]
-        cases = zip([*heads, "else:" if heads else "if True:"], calls, strict=True)
+        cases = zip([*heads, "else:"], calls, strict=True)
         return [line for head, call in cases for line in (head, "    " + call)]
 
     def abstract(self, index: ShapedArray, *avals: ShapedArray) -> tuple[ShapedArray, ...]:

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from .avals import ShapedArray
+from ..errors import UnsupportedError
+from .avals import ShapedArray, float0
 from .check import check_jaxpr
 from .equation import Atom, Equation, Literal, Var
 from .names import variable_names
-from .source import COTANGENT, TANGENT, Source, place
+from .source import COTANGENT, TANGENT, Source, here, place
 from .translate import Translator, dtype_text, is_uniform, number_text, value_text
 
 __all__ = ["Page", "PythonText", "Spelled", "to_python"]
@@ -58,8 +59,9 @@ def to_python(jaxpr: Any, name: str = "program", *, names: str = "letters", comm
     keyword arguments, and the text carries the arrays: ``program(*leaves, **text.constants)``. A guard becomes an
     ``if`` that raises ``ValueError``. With ``comments``, the user's lines stand over what they became.
 
-    Raises ``ValueError`` if ``name`` is no name, :class:`autotrace.errors.MissingRuleError` if a primitive can
-    not be spelled, :class:`autotrace.errors.JaxprTypeError` if the program is not well formed.
+    Raises ``ValueError`` if ``name`` is no name, :class:`autotrace.errors.MissingRuleError` if a primitive can not be
+    spelled, :class:`autotrace.errors.UnsupportedError` for constants that are no NumPy arrays, and
+    :class:`autotrace.errors.JaxprTypeError` if the program is not well formed.
 
     >>> import autotrace
     >>> text = to_python(autotrace.make_jaxpr(lambda x: np.sin(x) * 2.0)(1.0), comments=False)
@@ -208,6 +210,14 @@ class Page:
     def hold(self, name: str, value: Any) -> str:
         """Keep a constant of a program, in the text or beside it; return its name."""
         name = self._claim(name, self._reserved, self._used)
+        if not isinstance(value, np.ndarray | np.generic) or (
+            value.dtype.kind not in "biufc" and value.dtype != float0
+        ):
+            aval = getattr(value, "aval", None) or type(value).__name__
+            raise UnsupportedError(
+                f"to_python: constants must be NumPy arrays of numbers; got {aval}{here()}, which is traced or another "
+                "library's. Pass it as an argument."
+            )
         if np.size(value) > SMALL and not is_uniform(np.asarray(value)):
             self.constants[name] = np.asarray(value)
         else:
