@@ -501,6 +501,11 @@ X = np.ones(3)
             "jet: a derivative of f64.3. must have dtype f64; got c128",
         ),
         (lambda: jet(np.sin, (X,), (["no"],)), TypeError, "jet: a derivative of f64.3. must be an array or a number"),
+        (
+            lambda: jet(np.sin, (X,), (X,)),
+            TypeError,
+            r"derivatives of a leaf must be a list.*ndarray of shape \(3,\) for",
+        ),
         (lambda: jet(np.sin, (1.0,), (1.0,)), TypeError, "jet: the derivatives of a leaf must be a list.*got float"),
         (lambda: jet(np.add, (X, X), ([X], [X, X])), ValueError, "must have one length.*got 1, 2"),
         (lambda: jet(np.sin, (X,), ([],)), ValueError, "must have one length, the order, at least 1; got 0"),

@@ -432,7 +432,7 @@ def _scaled(terms: Sequence[Any], scale: Callable[[int], float]) -> Terms:
 
 def _derivative_lists(series: Any, leaves: Leaves) -> tuple[int, list[Terms]]:
     """Return the order, and for each moving leaf the list of its derivatives, checked against it; None is zero."""
-    lists = [_as_list(given) for given in _lists_of(tuple(series), leaves.tree)]
+    lists = [_as_list(x, a) for x, a in zip(_lists_of(tuple(series), leaves.tree), leaves.avals, strict=True)]
     lengths = sorted({len(given) for given in lists if given is not None})
     if len(lengths) != 1 or not lengths[0]:
         raise ValueError(
@@ -459,15 +459,16 @@ def _lists_of(series: Any, tree: PyTreeDef) -> list[Any]:
         ) from None
 
 
-def _as_list(given: Any) -> list[Any] | None:
+def _as_list(given: Any, aval: ShapedArray) -> list[Any] | None:
     """Return derivatives as a list; they may be the rows of an array."""
     if given is None or isinstance(given, list | tuple):
         return None if given is None else list(given)
-    if isinstance(given, Tracer | np.ndarray) and given.ndim:
+    if isinstance(given, Tracer | np.ndarray) and given.shape[1:] == aval.shape and given.ndim:
         rows: Any = given
         return [rows[k] for k in range(rows.shape[0])]
     raise TypeError(
-        f"jet: the derivatives of a leaf must be a list, from the first on; got {type(given).__name__}. "
+        f"jet: the derivatives of a leaf must be a list, from the first on; got {type(given).__name__}"
+        f"{f' of shape {given.shape} for {aval}' if hasattr(given, 'shape') else ''}. "
         "Write ([dx, ddx],) for one array x, ([dx],) for the first derivative alone."
     )
 
