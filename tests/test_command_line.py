@@ -234,6 +234,8 @@ WRONG = {
     "no colon": (["show", "planted_model.py"], 2, "TARGET must be MODULE:FUNCTION or FILE.py:FUNCTION"),
     "a number": (["show", "planted_model.py:number"], 2, "must be a function; got int"),
     "no program": (["show", "absent.jaxpr"], 2, "TARGET must be MODULE:FUNCTION"),
+    "a profile of a program": (["profile", "notes.txt"], 2, "profile runs functions; 'notes.txt' is a program."),
+    "a folder": (["show", "."], 2, "TARGET must be MODULE:FUNCTION"),
     "a transform of a program": (["show", "notes.txt", "--grad"], 2, "is a program already"),
     "text that is no program": (["show", "notes.txt"], 2, "parse_jaxpr: "),
     "a saved program to nowhere": (["show", *LOSS, "--format", "jaxpr"], 2, "Name it: -o FILE.jaxpr."),
@@ -401,6 +403,12 @@ def test_as_a_process(folder):
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == f"{make_jaxpr(loss)(W, X)}\n"
     assert process("show", "planted_model:absent").returncode == 2
+
+
+def test_a_function_of_numpy_comes_from_no_line():
+    result = process("show", "numpy:sin", "--args", "f64[]", "--source", text=True)
+    assert result.returncode == 0
+    assert "#" not in result.stdout
 
 
 def test_no_colour_where_nobody_looks(folder):

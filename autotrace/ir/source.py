@@ -45,8 +45,9 @@ _HIDDEN = (
     os.path.dirname(os.path.dirname(__file__)) + os.sep,
     os.path.dirname(np.__file__) + os.sep,
     os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "scipy") + os.sep,
+    "<frozen ",
 )
-"""Where frames are not the user's: this library, NumPy, and SciPy, which is installed beside it."""
+"""Where frames are not the user's: this library, NumPy, SciPy, which is installed beside it, and Python's own start."""
 _is_hidden: dict[str, bool] = {}
 
 

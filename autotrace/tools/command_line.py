@@ -260,12 +260,17 @@ def _function(options: Any, seed: int | None) -> tuple[Callable[..., Any], list[
 
 
 def _program(options: Any) -> Jaxpr:
-    if ":" not in options.target and not options.target.endswith(".py") and os.path.exists(options.target):
+    if _is_saved(options.target):
         if options.transforms or options.args or options.npz:
             raise TargetError(f"{options.target!r} is a program already: it takes no transforms and no arguments.")
         return _load(options.target)
     fun, args, kwargs = _function(options, options.seed)
     return program_of(fun, args, kwargs)
+
+
+def _is_saved(target: str) -> bool:
+    """Tell whether ``target`` is a file that holds a program, or its text."""
+    return ":" not in target and not target.endswith(".py") and os.path.isfile(target)
 
 
 def _load(path: str) -> Jaxpr:
@@ -375,6 +380,8 @@ def _as_numbers(found: ProgramCost) -> dict[str, Any]:
 
 
 def _profile(options: Any) -> int:
+    if _is_saved(options.target):
+        raise TargetError(f"profile runs functions; {options.target!r} is a program. Use cost to price it.")
     fun, args, kwargs = _function(options, options.seed or 0)
     made = profile(fun, repeats=options.repeats, memory=not options.no_memory)
     found: Profile = made(*args, **kwargs)
