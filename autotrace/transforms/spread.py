@@ -69,7 +69,8 @@ class Triplets:
     @classmethod
     def tree_unflatten(cls, shape: tuple[int, int], arrays: Sequence[Any]) -> Triplets:
         """Put arrays and shape together."""
-        return cls(*arrays, shape)
+        data, rows, cols = arrays
+        return cls(data, rows, cols, shape)
 
     def toarray(self) -> Any:
         """Return the matrix as an array."""
