@@ -300,6 +300,7 @@ class Everything(Primitive):
 PARAMETERS = [
     None, True, 3, -0.0, np.inf, np.nan, 1j, 1 + 2j, "", "it's", 'a"b', "back\\slash\n\t\x00é\u2028\U0001f600",
     (), (1,), ((1, None), ("x",)),
+    ShapedArray((2, 3), np.dtype("f4")), (ShapedArray((), at.float0),),
     np.dtype("f4"), np.dtype(bool), at.float0, np.float32(2.5), np.int64(3), ..., (np.nan, -0.0, 1.0), "# no comment",
 ]  # fmt: skip
 

@@ -105,7 +105,11 @@ class _Parser:
         while position < len(text):
             match = scan(text, position)
             if match is None:
-                what = "an object (functions and the like have no text)" if text[position] == "<" else "this character"
+                what = (
+                    "the sign of an object (functions and the like have no text)"
+                    if text[position] == "<"
+                    else "this character"
+                )
                 self._fail(f"{what} means nothing here", _Token("", text[position], position, line, 0, False))
             kind, found = str(match.lastgroup), match[0]
             if kind == "newline":
@@ -228,11 +232,11 @@ class _Parser:
         if name.text in scope or name.text in made:
             self._fail("a variable must be bound once", name, "Give it another name.")
         self._expect(":", "a variable")
-        var = made[name.text] = Var(self._aval())
+        var = made[name.text] = Var(self._shaped(self._dtype(self._name("a dtype"))))
         return var, name
 
-    def _aval(self) -> ShapedArray:
-        dtype = self._dtype(self._name("a dtype"))
+    def _shaped(self, dtype: np.dtype[Any]) -> ShapedArray:
+        """Read the shape after a dtype."""
         self._expect("[", "a type")
         shape = tuple(self._items("]", self._length))
         if len(shape) > 64:
@@ -409,7 +413,7 @@ class _Parser:
         if text in self._programs:
             return self._programs[text]
         if text in _dtypes():
-            return _dtypes()[text]
+            return self._shaped(_dtypes()[text]) if self._follows("[") else _dtypes()[text]
         return self._fail("the value of a parameter must stand here", token)
 
     def _string(self, token: _Token) -> str:

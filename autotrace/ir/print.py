@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .avals import dtype_name, float0
+from .avals import ShapedArray, dtype_name, float0
 from .cost import equation_cost, readable, readable_bytes
 from .equality import is_program, is_repeated
 from .equation import Atom, Equation, Literal, Var
@@ -367,6 +367,8 @@ def _plain_value(value: Any) -> Doc:
     """Return the text of a parameter that holds no others; of what has none, its kind in angle brackets."""
     if isinstance(value, np.dtype):
         return Styled(dtype_name(value), "type")
+    if isinstance(value, ShapedArray):
+        return Styled(str(value), "type")
     if isinstance(value, np.generic):
         return Styled(f"{number_text(value)}:{dtype_name(value.dtype)}", "number")
     if value is None or value is Ellipsis or isinstance(value, bool):

@@ -17,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from ..errors import AutotraceError, JaxprFileError, UnsupportedError
+from .avals import ShapedArray
 from .equality import is_program
 from .jaxpr import Jaxpr
 from .parse import parse_jaxpr
@@ -135,7 +136,7 @@ def _unwritable(value: Any) -> Iterator[Any]:
         value is None
         or value is Ellipsis
         or is_program(value)
-        or isinstance(value, bool | int | float | complex | str | slice | np.dtype | np.generic)
+        or isinstance(value, bool | int | float | complex | str | slice | np.dtype | np.generic | ShapedArray)
     ):
         yield value
 
