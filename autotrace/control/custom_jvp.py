@@ -77,7 +77,7 @@ class JvpRule(OwnRule):
         with deriving(None):  # what the rule records comes from its own lines
             result = self._function(
                 *self._fixed,
-                tree_unflatten(self._tree, [given(x) for x in primals]),
+                tree_unflatten(self._tree, [given(x, a) for x, a in zip(primals, self._avals, strict=True)]),
                 tree_unflatten(self._tree, dots),
             )
         if not isinstance(result, tuple | list) or len(result) != 2:
@@ -85,16 +85,16 @@ class JvpRule(OwnRule):
                 f"{self.what}: the rule {self} must return a pair (output, tangent); got {type(result).__name__}"
                 f"{here()}. Return both."
             )
-        rule = f"from the rule {self}"
+        rule, loose = f"from the rule {self}", any(a.weak_type for a in self._avals)
         when = (f"from {self._label}", rule)
         outs = conformed(result[0], self._out_tree, self._out_avals, self.what, "output", when)
         avals = [tangent_of(a) for a in self._out_avals]
-        found = conformed(result[1], self._out_tree, avals, self.what, "tangent", ("for the output", rule))
+        found = conformed(result[1], self._out_tree, avals, self.what, "tangent", ("for the output", rule), loose)
         return [*outs, *[t if a.inexact else None for t, a in zip(found, self._out_avals, strict=True)]]
 
     def _tangent(self, t: Any, aval: ShapedArray) -> Any:
         if t is not None:
-            return given(t)
+            return given(t, aval)
         zero = tangent_zero(aval)
         return zero if self._symbolic else zero.instantiate()
 

@@ -108,7 +108,7 @@ class VjpRule(OwnRule):
         return outs, [*values, *residuals], backward
 
     def _call(self, leaves: Sequence[Any], marks: Sequence[bool]) -> tuple[list[Any], Any]:
-        arguments: list[Any] = [given(x) for x in leaves]
+        arguments: list[Any] = [given(x, a) for x, a in zip(leaves, self.avals, strict=True)]
         if self.symbolic:
             arguments = [CustomVJPPrimal(x, m) for x, m in zip(arguments, marks, strict=True)]
         with deriving(None):  # what the rule records comes from its own lines
@@ -185,7 +185,9 @@ class Backward(OwnRule):
         if got == tree:  # whatever is returned for an integer is dropped: it has no derivative
             raw = [x if a.inexact else tangent_zero(a) for x, a in zip(raw, avals, strict=True)]
             entry = tree_unflatten(tree, raw)
-        found = conformed(entry, tree, [tangent_of(a) for a in avals], self.what, word, when)
+        found = conformed(
+            entry, tree, [tangent_of(a) for a in avals], self.what, word, when, any(a.weak_type for a in avals)
+        )
         return [ct if a.inexact else None for ct, a in zip(found, avals, strict=True)]
 
     def _with_zeros(self, entry: Any, argument: Any, avals: Sequence[ShapedArray]) -> list[Any]:

@@ -28,6 +28,7 @@ class VmapRule(OwnRule):
         self._function = function
         self._held = held
         self._tree: PyTreeDef = call.tree
+        self._avals = call.avals
         self._out_tree: PyTreeDef = call.body.out_tree
         self._out_avals = call.body.jaxpr.out_avals
         self._label = label
@@ -42,7 +43,11 @@ class VmapRule(OwnRule):
     def _call(self, size: int, leaves: Sequence[Any], batched: Sequence[bool]) -> list[Any]:
         marks = list(tree_unflatten(self._tree, list(batched)))
         with deriving(None):  # what the rule records comes from its own lines
-            result = self._function(size, marks, *tree_unflatten(self._tree, [given(x) for x in leaves]))
+            result = self._function(
+                size,
+                marks,
+                *tree_unflatten(self._tree, [given(x, a) for x, a in zip(leaves, self._avals, strict=True)]),
+            )
         if not isinstance(result, tuple | list) or len(result) != 2:
             raise TypeError(
                 f"{self.what}: the rule {self} must return a pair (output, out_batched); got {type(result).__name__}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..ir import Linear, Primitive, ShapedArray, deriving, here
-from ..tracing import Tracer, bind, current_trace
+from ..tracing import Tracer, bind, current_trace, leaf_aval
 from ..transforms.arguments import function_name
 from ..transforms.forward import push_forward
 from ..transforms.wrapper import check_callable
@@ -15,7 +15,19 @@ from .custom_vjp import BatchedBackward
 from .flow import leaves_and_tree
 from .loops import batched_avals
 from .programs import batched_program, derive, filled, remembered
-from .rules import Call, OwnRule, RuleCall, conformed, given, padded, recorded, standing_for, strong, traced_in
+from .rules import (
+    Call,
+    OwnRule,
+    RuleCall,
+    conformed,
+    given,
+    numpy_number,
+    padded,
+    recorded,
+    standing_for,
+    strong,
+    traced_in,
+)
 
 __all__ = ["LinearCall", "linear_call"]
 
@@ -29,7 +41,7 @@ class TransposeRule(OwnRule):
         what: str,
         function: Callable[..., Any],
         held: Sequence[Tracer],
-        residuals: PyTreeDef,
+        residuals: tuple[PyTreeDef, Sequence[ShapedArray]],
         arguments: tuple[PyTreeDef, Sequence[ShapedArray]],
         out_tree: PyTreeDef,
     ) -> None:
@@ -42,11 +54,12 @@ class TransposeRule(OwnRule):
     def pull(self, operands: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
         """Return the cotangents of the leaves of the linear arguments, None for zero."""
         count = len(self._held)
+        tree, avals = self._residuals
 
         def run() -> list[Any]:
             with deriving(None):  # what the rule records comes from its own lines
                 result = self._function(
-                    tree_unflatten(self._residuals, [given(x) for x in operands[count:]]),
+                    tree_unflatten(tree, [given(x, a) for x, a in zip(operands[count:], avals, strict=True)]),
                     tree_unflatten(self._out_tree, [given(ct) for ct in cts]),
                 )
             when = ("for the linear arguments", f"from the transpose {self}")
@@ -121,26 +134,34 @@ def linear_call(
         return fun(residual_args, linear_args)
     label = function_name(fun)
     what = f"linear_call({label})"
-    known, known_tree = leaves_and_tree(residual_args, "linear_call")
-    leaves, tree = leaves_and_tree(linear_args, "linear_call")
-    count = len(known)
+    raw_known, known_tree = leaves_and_tree(residual_args, "linear_call")
+    raw, tree = leaves_and_tree(linear_args, "linear_call")
+    known, leaves = [numpy_number(x) for x in raw_known], [numpy_number(x) for x in raw]
+    avals, count = [leaf_aval(x) for x in (*raw_known, *raw)], len(known)
 
     def flat(tracers: list[Any]) -> Any:
         return fun(tree_unflatten(known_tree, tracers[:count]), tree_unflatten(tree, tracers[count:]))
 
-    body = recorded(flat, [*known, *leaves], what)
-    for word, avals in (("linear arguments", [strong(x) for x in leaves]), ("outputs", body.jaxpr.out_avals)):
-        for aval in avals:
+    body = recorded(flat, [*known, *leaves], avals, what)
+    for word, types in (("linear arguments", [strong(x) for x in leaves]), ("outputs", body.jaxpr.out_avals)):
+        for aval in types:
             if not aval.inexact:
                 raise TypeError(
                     f"{what}: {word} must be of floating-point or complex dtype; got {aval}{here()}. "
                     "Pass others among residual_args, or convert them with astype."
                 )
     held = traced_in(fun_transpose)
-    arguments = (tree, [strong(x) for x in leaves])
-    rule = TransposeRule(function_name(fun_transpose), what, fun_transpose, held, known_tree, arguments, body.out_tree)
+    rule = TransposeRule(
+        function_name(fun_transpose),
+        what,
+        fun_transpose,
+        held,
+        (known_tree, avals[:count]),
+        (tree, [strong(x) for x in leaves]),
+        body.out_tree,
+    )
     consts = len(body.consts)
     jaxpr = padded(body.jaxpr, consts, [strong(x) for x in held])
-    call = Call(body, [*known, *leaves], tree, [])
+    call = Call(body, [*known, *leaves], tree, [], avals)
     primitive = LinearCall(label, jaxpr, rule, consts, len(held) + count)
     return call.outputs(primitive, [*body.consts, *held, *known, *leaves])

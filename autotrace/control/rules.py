@@ -60,6 +60,7 @@ __all__ = [
     "WithRule",
     "conformed",
     "given",
+    "numpy_number",
     "padded",
     "recorded",
     "standing_for",
@@ -143,6 +144,7 @@ class RuleCall(Primitive, family=True):
     rule: Any
     consts: int = 0
     multiple: ClassVar[bool] = True
+    has_rules: ClassVar[bool] = True
 
     @cached_property
     def effect(self) -> bool:  # type: ignore[override]
@@ -198,9 +200,10 @@ class RuleCall(Primitive, family=True):
         """Raise ``TypeError`` if one of the values that the function closes over is marked."""
         if any(marks[: self.consts]):
             aval = self.jaxpr.in_avals[list(marks).index(True)]
+            cure = ", or wrap it in stop_gradient" if doing == "differentiated" else ""
             raise TypeError(
                 f"{self.what}: what is {doing} must be an argument that its rule knows; got {aval.strong()} that it "
-                f"closes over or has in nondiff_argnums{here()}. Pass it as an argument, or wrap it in stop_gradient."
+                f"closes over or has in nondiff_argnums{here()}. Pass it as an argument{cure}."
             )
 
 
@@ -222,10 +225,8 @@ class Call(NamedTuple):
     fixed: list[Any]
     """The arguments of ``nondiff_argnums``."""
 
-    @property
-    def avals(self) -> list[ShapedArray]:
-        """The types of the leaves, as rules see them."""
-        return [strong(x) for x in self.leaves]
+    avals: list[ShapedArray]
+    """The types of the leaves; those of Python's numbers are weak."""
 
     def outputs(self, primitive: Primitive, operands: Sequence[Any]) -> Any:
         """Return the result of the call as one equation; computed at once if nothing of it is traced."""
@@ -302,12 +303,14 @@ class WithRule:
         positional = self._resolved(args, kwargs)
         fixed = [protect(positional[i]) for i in self._nondiff if i < len(positional)]
         others = tuple([x for i, x in enumerate(positional) if i not in self._nondiff])
-        leaves, tree = self._leaves(others, [i for i in range(len(positional)) if i not in self._nondiff])
+        raw, tree = self._leaves(others, [i for i in range(len(positional)) if i not in self._nondiff])
+        leaves = [numpy_number(x) for x in raw]
+        avals = [leaf_aval(x) for x in raw]
 
         def flat(tracers: list[Any]) -> Any:
             return self._fun(*self.merged(fixed, tree_unflatten(tree, tracers)))
 
-        return self._record(Call(recorded(flat, leaves, self._what), leaves, tree, fixed))
+        return self._record(Call(recorded(flat, leaves, avals, self._what), leaves, tree, fixed, avals))
 
     def _resolved(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """Return all arguments by position, defaults included."""
@@ -345,10 +348,16 @@ class WithRule:
             raise
 
 
-def recorded(function: Callable[[list[Any]], Any], leaves: Sequence[Any], what: str) -> Body:
-    """Trace ``function`` of the values of ``leaves``. What Python asked of them is recorded outside of its program."""
-    values = [SCALAR_AVALS[type(x)].dtype.type(x) if type(x) in SCALAR_AVALS else x for x in leaves]
-    traced = trace(function, [leaf_aval(x) for x in leaves], values, what)
+def numpy_number(x: Any) -> Any:
+    """Return a number of Python as NumPy's, anything else as it is."""
+    return SCALAR_AVALS[type(x)].dtype.type(x) if type(x) in SCALAR_AVALS else x
+
+
+def recorded(
+    function: Callable[[list[Any]], Any], values: Sequence[Any], avals: Sequence[ShapedArray], what: str
+) -> Body:
+    """Trace ``function`` of known ``values``. What Python asks of them is recorded outside of its program."""
+    traced = trace(function, avals, values, what)
     asked, jaxpr = _guards_apart(traced.jaxpr)
     if asked is not None:
         evaluate(asked, values, traced.values)
@@ -374,10 +383,10 @@ def _guards_apart(jaxpr: Jaxpr) -> tuple[Jaxpr | None, Jaxpr]:
 # -- what rules are given, and what they return ----------------------------------------------------
 
 
-def given(x: Any) -> Any:
-    """Return ``x`` as an argument of a rule, which must not write into it."""
+def given(x: Any, aval: ShapedArray | None = None) -> Any:
+    """Return ``x`` as an argument of a rule, which must not write into it; weakly typed where ``aval`` is."""
     if type(x) is not Tracer:
-        return protect(x)
+        return protect(x) if aval is None or not aval.weak_type else np.asarray(x)[()].item()
     argument = Tracer(x._trace, x._var)
     argument._alias = CALLER
     return argument
@@ -397,22 +406,22 @@ def conformed(
     what: str,
     word: str,
     when: tuple[str, str],
-    cure: str | None = None,
+    loose: bool = False,
 ) -> list[Any]:
     """Return the leaves of what a rule has returned, which must be of ``tree`` and ``avals``; None for symbolic zeros.
 
-    Python's numbers adapt to the dtype that they meet.
+    Python's numbers adapt to the dtype that they meet, and all do where ``loose``: if arguments are weakly typed.
     """
     raw, got = tree_flatten(result)
     if got != tree:
         check_same(what, word, tree, avals, got, (), when)
-    leaves = [_adapted(x, a, what, word, when) for x, a in zip(raw, avals, strict=True)]
+    leaves = [_adapted(x, a, what, word, when, loose or a.weak_type) for x, a in zip(raw, avals, strict=True)]
     found = [x.aval if type(x) is SymbolicZero else strong(x) for x in leaves]
-    check_same(what, word, tree, avals, got, found, when, cure)
+    check_same(what, word, tree, avals, got, found, when)
     return [None if type(x) is SymbolicZero else x for x in leaves]
 
 
-def _adapted(x: Any, aval: ShapedArray, what: str, word: str, when: tuple[str, str]) -> Any:
+def _adapted(x: Any, aval: ShapedArray, what: str, word: str, when: tuple[str, str], loose: bool) -> Any:
     kind = type(x)
     if kind is SymbolicZero:
         return x
@@ -426,7 +435,7 @@ def _adapted(x: Any, aval: ShapedArray, what: str, word: str, when: tuple[str, s
         if isinstance(error, AutotraceError):
             raise
         _refuse(x, what, word, when)
-    weak = type(x) is Tracer and x.aval.weak_type and x.dtype != aval.dtype
+    weak = (loose or (type(x) is Tracer and x.aval.weak_type)) and x.dtype != aval.dtype
     return x.astype(aval.dtype) if weak and np.can_cast(x.dtype, aval.dtype, "same_kind") else x
 
 

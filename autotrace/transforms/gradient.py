@@ -147,7 +147,7 @@ def gradient_of(run: Run, primals: Sequence[Any]) -> tuple[list[Any], list[Any]]
     With respect to a single real scalar, forward mode gives the same at no more cost: it keeps nothing, and
     its programs stay smaller when derivatives are nested. A backward rule of the user's is used all the same.
     """
-    if is_concrete(run.jaxpr, primals):
+    if is_concrete(run.jaxpr, primals) and not any([e.primitive.has_rules for e in run.jaxpr.equations]):
         done = _GRADIENTS.run(run.jaxpr, primals)
         if done is not None:
             results, reached = done
