@@ -21,8 +21,9 @@ from autotrace import Equation, Jaxpr, Place, Primitive, ShapedArray, Var, make_
 from autotrace.control import cond, scan
 from autotrace.ir import COTANGENT, PRIMAL
 from autotrace.ir.dot import quoted
-from autotrace.ir.graph import GROUPINGS, MOST_PARTS, graph_of
+from autotrace.ir.graph import GROUPINGS, MOST_PARTS, _count, graph_of
 from autotrace.ir.layers import MOST_BENDS, Line, _Net, _ranks, draw
+from autotrace.ir.markup import escape
 from autotrace.ir.mermaid import plain
 from tests.catalogue import all_cases
 from tests.laws import Problem
@@ -238,7 +239,8 @@ def test_programs_whose_inputs_are_not_the_operands_are_held_by_their_equation(p
 
 def test_a_program_is_drawn_once(programs):
     graph = graph_of(held(programs["three"], 3), group="none")
-    assert len([box for box in graph.boxes if box.label == "programs"]) == 1
+    assert [box.label for box in graph.boxes] == ["b:f64[3] = holder a", "programs"]
+    assert _count(held(programs["three"], 3)) == 6
     assert [line for node in graph.nodes for line in node.lines if "elsewhere" in line] == [
         "programs: 3 equations, drawn elsewhere"
     ] * 2
@@ -472,6 +474,11 @@ def test_nothing_overlaps_and_nothing_is_cut_off(programs, name, group):
     assert (len(nodes), len(boxes)) == (len(graph.nodes), len(graph.boxes))
     assert overlaps(nodes) == []
     assert all(a >= 0 and b >= 0 and c <= width and d <= height for a, b, c, d in nodes + boxes)
+    for node in nodes:
+        for a, b in overlaps([node, *boxes]):
+            if node in (a, b):
+                _, frame = sorted((a, b), key=lambda box: box != node)
+                assert frame[0] < node[0] and frame[1] < node[1] and frame[2] > node[2] and frame[3] > node[3]
     for a, b in overlaps(boxes):  # only where one holds the other
         assert (a[0] <= b[0] and a[2] >= b[2]) or (b[0] <= a[0] and b[2] >= a[2])
     for _, box, element in figures:
@@ -499,6 +506,12 @@ def test_texts_are_escaped_in_every_format():
 )
 def test_dot_strings(text, expected):
     assert quoted(text) == expected
+
+
+def test_texts_in_attributes():
+    text = HOSTILE.encode("ascii", "ignore").decode().translate(dict.fromkeys(range(32), " "))
+    for quote in "\"'":
+        assert ET.fromstring(f"<a b={quote}{escape(text)}{quote}>{escape(text)}</a>").get("b") == text
 
 
 def test_mermaid_texts():
