@@ -77,6 +77,8 @@ def _parameter_key(value: Any) -> Any:
         return ("slice", *map(_parameter_key, (value.start, value.stop, value.step)))
     if isinstance(value, np.generic):
         return value_key(value)
+    if isinstance(value, str):
+        return str.__str__(value)  # a name that carries an object (a rule of the user's) counts as its text does
     if isinstance(value, bool | int | float | complex):
         return type(value), repr(value)  # 1, 1.0 and True are not the same, nor 0.0 and -0.0
     return value
