@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..ir import Atom, Jaxpr, Literal, Var, annotate, last_uses, place
 from ..primitives.arithmetic import IntegerPow
 from ..primitives.comparison import Select
@@ -18,7 +20,7 @@ from ..primitives.reduction import ReduceSum
 from .kernels import ufunc_of
 from .scalars import generate_scalar, is_scalar_program
 
-__all__ = ["Compiled", "generate"]
+__all__ = ["Compiled", "generate", "generate_scan", "generate_while"]
 
 _INFIX: dict[Any, str] = {
     operator.add: "+",
@@ -84,27 +86,117 @@ def generate(jaxpr: Jaxpr, rounding: bool = False) -> Compiled:
     if rounding and is_scalar_program(jaxpr):
         return Compiled(*generate_scalar(jaxpr, Lazily(jaxpr)), jaxpr)
     writer = _Writer(jaxpr)
-    stretched = implicit_broadcasts(jaxpr)
     lines = [f"def program({', '.join(writer.name(v) for v in jaxpr.in_vars)}):"]
     where: dict[int, int] = {}
-    frees, constants = last_uses(_renamed(jaxpr, stretched)), set(jaxpr.const_vars)
+    _write_equations(writer, jaxpr, lines, where, "    ", set(jaxpr.const_vars))
+    outputs = [writer.name(v) for v in jaxpr.outputs]
+    lines.append(f"    return ({', '.join(outputs)}{',' if len(outputs) == 1 else ''})")
+    return _compiled(writer, lines, where, jaxpr)
+
+
+def _compiled(writer: _Writer, lines: Sequence[str], where: dict[int, int], jaxpr: Jaxpr) -> Compiled:
+    source = "\n".join(lines)
+    exec(compile(source, _FILE, "exec"), writer.scope)
+    return Compiled(writer.scope["program"], source, where, jaxpr)
+
+
+def _write_equations(
+    writer: _Writer, jaxpr: Jaxpr, lines: list[str], where: dict[int, int], indent: str, lasting: set[Atom]
+) -> None:
+    """Add the statements of ``jaxpr`` to ``lines``, and which equation stands at which to ``where``.
+
+    Values are dropped after their last use, but for the ``lasting`` ones.
+    """
+    stretched = implicit_broadcasts(jaxpr)
+    frees = last_uses(_renamed(jaxpr, stretched))
     spare = spare_buffers(jaxpr)
     for index, equation in enumerate(jaxpr.equations):
         if equation.outputs and equation.outputs[0] in stretched:
             writer.rename(equation.outputs[0], equation.inputs[0])
             continue
-        dying = [v for v in frees.get(index, ()) if v not in constants and v not in stretched]
+        dying = [v for v in frees.get(index, ()) if v not in lasting and v not in stretched]
         target = next((v for v in dying if v in spare and _may_hold(equation, v)), None)
-        lines.append("    " + writer.statement(equation, target))
+        lines.append(indent + writer.statement(equation, target))
         where[len(lines)] = index
         dropped = [writer.name(v) for v in dying if v is not target]
         if dropped:
-            lines.append(f"    del {', '.join(dropped)}")
-    outputs = [writer.name(v) for v in jaxpr.outputs]
-    lines.append(f"    return ({', '.join(outputs)}{',' if len(outputs) == 1 else ''})")
-    source = "\n".join(lines)
-    exec(compile(source, _FILE, "exec"), writer.scope)
-    return Compiled(writer.scope["program"], source, where, jaxpr)
+            lines.append(f"{indent}del {', '.join(dropped)}")
+
+
+def generate_scan(jaxpr: Jaxpr, consts: int, carry: int, length: int, reverse: bool) -> Compiled:
+    """Generate the function of a loop over rows, ``(consts, carry, row) -> (carry, row of ys)`` written in its body.
+
+    The function takes the constants, the first carry and all rows; it returns the last carry and all ys. A negative
+    ``length`` is that of the first rows.
+    """
+    writer = _Writer(jaxpr)
+    names = [writer.name(v) for v in jaxpr.in_vars]
+    first = consts + carry
+    rows = [f"rows_{name}" for name in names[first:]]
+    writer.scope |= {"empty": np.empty}
+    lines = [f"def program({', '.join([*names[:first], *rows])}):"]
+    lines.append(f"    length = {length if length >= 0 else f'len({rows[0]})'}")
+    ys = []
+    for i, atom in enumerate(jaxpr.outputs[carry:]):
+        writer.scope[f"dtype_{i}"] = atom.aval.dtype
+        shape = "".join(f", {n}" for n in atom.aval.shape)
+        ys.append(f"ys_{i}")
+        lines.append(
+            f"    ys_{i} = empty((length{shape},), dtype_{i})"
+            if not shape
+            else f"    ys_{i} = empty((length{shape}), dtype_{i})"
+        )
+    lines.append(f"    for i in {'range(length - 1, -1, -1)' if reverse else 'range(length)'}:")
+    lines += [f"        {name} = {row}[i]" for name, row in zip(names[first:], rows, strict=True)]
+    where: dict[int, int] = {}
+    _write_equations(writer, jaxpr, lines, where, "        ", {*jaxpr.const_vars, *jaxpr.in_vars})
+    lines += [f"        {y}[i] = {writer.name(v)}" for y, v in zip(ys, jaxpr.outputs[carry:], strict=True)]
+    targets = names[consts:first]
+    if targets:
+        lines.append(f"        {', '.join(targets)} = {', '.join(writer.name(v) for v in jaxpr.outputs[:carry])}")
+    if lines[-1].startswith("    for"):
+        lines.append("        pass")
+    lines.append(f"    return ({''.join(f'{name}, ' for name in (*targets, *ys))})")
+    return _compiled(writer, lines, where, jaxpr)
+
+
+def generate_while(
+    condition: Jaxpr, body: Jaxpr, asked: int, consts: int, grow: Callable[[Sequence[Any], int], Sequence[Any]]
+) -> Compiled:
+    """Generate the function of a loop that runs ``body`` as long as ``condition`` holds, both written in it.
+
+    It takes the constants of both, the carry, buffers for the rows of ys, and the number of runs so far; it returns the
+    carry, the buffers and the number of runs. ``grow(buffers, runs)`` makes larger ones.
+    """
+    writer = _Writer(body)
+    writer.add_constants(condition)
+    names = [writer.name(v) for v in (*condition.in_vars[:asked], *body.in_vars)]
+    targets = names[asked + consts :]
+    for var, carried in zip(condition.in_vars[asked:], body.in_vars[consts:], strict=True):
+        writer.rename(var, carried)
+    stacks = [f"ys_{i}" for i in range(len(body.outputs) - len(targets))]
+    writer.scope["grow"] = grow
+    lines = [f"def program({', '.join([*names, *stacks, 'runs'])}):", "    while True:"]
+    where: dict[int, int] = {}
+    lasting = {*condition.const_vars, *condition.in_vars, *body.const_vars, *body.in_vars}
+    _write_equations(writer, condition, lines, where, "        ", lasting)
+    lines += [f"        if not {writer.name(condition.outputs[0])}:", "            break"]
+    later: dict[int, int] = {}
+    _write_equations(writer, body, lines, later, "        ", lasting)
+    where.update({line: index + len(condition.equations) for line, index in later.items()})
+    if stacks:
+        lines += [
+            f"        if runs == len({stacks[0]}):",
+            f"            {', '.join(stacks)}, = grow(({', '.join(stacks)},), runs)",
+        ]
+    outputs = [writer.name(v) for v in body.outputs]
+    lines += [f"        {y}[runs] = {x}" for y, x in zip(stacks, outputs[len(targets) :], strict=True)]
+    lines.append("        runs += 1")
+    if targets:
+        lines.append(f"        {', '.join(targets)} = {', '.join(outputs[: len(targets)])}")
+    lines.append(f"    return ({', '.join([*targets, *stacks, 'runs'])},)")
+    both = Jaxpr(body.in_vars, [*condition.equations, *body.equations], body.outputs)
+    return _compiled(writer, lines, where, both)
 
 
 class Lazily:
@@ -186,6 +278,10 @@ class _Writer:
     def __init__(self, jaxpr: Jaxpr) -> None:
         self.scope: dict[str, Any] = {}
         self._names: dict[Any, str] = {}
+        self.add_constants(jaxpr)
+
+    def add_constants(self, jaxpr: Jaxpr) -> None:
+        """Hold the constants of ``jaxpr``."""
         for var, value in zip(jaxpr.const_vars, jaxpr.constants, strict=True):
             self._names[var] = self._hold("constant", value)
 
@@ -197,7 +293,7 @@ class _Writer:
             self._names[atom] = found
         return found
 
-    def rename(self, var: Var, atom: Atom) -> None:
+    def rename(self, var: Atom, atom: Atom) -> None:
         """Let ``var`` be another name of ``atom``."""
         self._names[var] = self.name(atom)
 

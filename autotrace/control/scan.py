@@ -8,8 +8,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..compile.program import Program
-from ..ir import DYNAMIC, Jaxpr, Linear, Linearized, Operand, Primitive, Run, ShapedArray, eliminate_dead_code
+from ..compile.codegen import Compiled, generate_scan
+from ..compile.passes import PASSES, run_passes
+from ..compile.program import RUNS_BEFORE_COMPILING, Program
+from ..ir import (
+    DYNAMIC,
+    Jaxpr,
+    Linear,
+    Linearized,
+    Operand,
+    Primitive,
+    Run,
+    ShapedArray,
+    eliminate_dead_code,
+    is_watching,
+)
 from ..tracing import bind, evaluate
 from ..transforms.linear import transpose_jaxpr
 from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
@@ -58,6 +71,12 @@ class Scan(Primitive):
         """The program, compiled once it has run often enough."""
         return Program(self.jaxpr)
 
+    @cached_property
+    def loop(self) -> Compiled:
+        """The loop as one function, its program written in its body."""
+        body = run_passes(self.program.optimized, [step for step in PASSES if not step.exact])
+        return generate_scan(body, self.consts, self.carry, self.length, self.reverse)
+
     def parts(self, operands: Sequence[Any]) -> Parts:
         """Tell operands (without the mask) by their role."""
         middle = self.consts + self.carry
@@ -76,6 +95,8 @@ class Scan(Primitive):
         length = self.length if self.length >= 0 else len((*mask, *xs)[0])
         if mask and not mask[0].all():
             raise AssertionError("this is a bug in autotrace: a mask for one row only must be true")
+        if length > RUNS_BEFORE_COMPILING and not is_watching():
+            return self.loop(*consts, *carry, *xs)
         step = self.program.prepared(length)
         ys = [np.empty((length, *v.aval.shape), v.aval.dtype) for v in self.jaxpr.outputs[self.carry :]]
         for i in range(length - 1, -1, -1) if self.reverse else range(length):

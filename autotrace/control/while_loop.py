@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..compile.program import Program
+from ..compile.codegen import Compiled, generate_while
+from ..compile.passes import PASSES, run_passes
+from ..compile.program import RUNS_BEFORE_COMPILING, Program
 from ..errors import LoopMemoryError, MissingRuleError
-from ..ir import DYNAMIC, Jaxpr, Linearized, Literal, Operand, Primitive, Run, ShapedArray, Var, here
+from ..ir import DYNAMIC, Jaxpr, Linearized, Literal, Operand, Primitive, Run, ShapedArray, Var, here, is_watching
 from ..primitives.indexing import gather
 from ..tracing import Tracer, bind, evaluate
 from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
@@ -67,6 +69,13 @@ class While(Primitive):
         """Condition and body, compiled once they have run often enough."""
         return Program(self.condition), Program(self.body)
 
+    @cached_property
+    def loop(self) -> Compiled:
+        """The loop as one function, its programs written in its body."""
+        passes = [step for step in PASSES if not step.exact]
+        condition, body = (run_passes(program.optimized, passes) for program in self.programs)
+        return generate_while(condition, body, self.condition_consts, self.body_consts, _grown)
+
     def parts(self, operands: Sequence[Any]) -> Parts:
         """Tell operands by their role: constants of the condition, of the body, carry."""
         middle = self.condition_consts + self.body_consts
@@ -76,18 +85,24 @@ class While(Primitive):
         asked, consts, carry = self.parts(operands)
         goes_on, step = self.programs
         count = self.carry
-        stacks = [_Stack(v.aval) for v in self.body.outputs[count:]]
+        stacks: Sequence[Any] = [
+            np.empty((_FIRST_ROWS, *v.aval.shape), v.aval.dtype) for v in self.body.outputs[count:]
+        ]
         runs = 0
-        while goes_on(*asked, *carry)[0]:
+        while runs < RUNS_BEFORE_COMPILING or is_watching():
+            if not goes_on(*asked, *carry)[0]:
+                break
             outs = step(*consts, *carry)
             carry = outs[:count]
-            if stacks:
-                if runs >= len(stacks[0].rows):
-                    _grow(stacks, runs)
-                for stack, y in zip(stacks, outs[count:]):
-                    stack.rows[runs] = y
-                runs += 1
-        return (*carry, *[stack.rows[:runs] for stack in stacks])
+            if stacks and runs == len(stacks[0]):
+                stacks = _grown(stacks, runs)
+            for stack, y in zip(stacks, outs[count:]):
+                stack[runs] = y
+            runs += 1
+        else:
+            found = self.loop(*asked, *consts, *carry, *stacks, runs)
+            carry, stacks, runs = found[:count], found[count:-1], found[-1]
+        return (*carry, *[stack[:runs] for stack in stacks])
 
     def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
         asked, consts, first = self.parts(operands)
@@ -339,26 +354,19 @@ def _retyped(jaxpr: Jaxpr, avals: Sequence[ShapedArray]) -> Jaxpr:
     return Jaxpr(inputs, jaxpr.equations, jaxpr.outputs, jaxpr.const_vars, jaxpr.constants)
 
 
-class _Stack:
-    """Rows that are added one by one: a buffer of room for more."""
-
-    __slots__ = ("rows",)
-
-    def __init__(self, aval: ShapedArray) -> None:
-        self.rows = np.empty((_FIRST_ROWS, *aval.shape), aval.dtype)
-
-
-def _grow(stacks: Sequence[_Stack], runs: int) -> None:
-    """Make room for as many rows again, within the bound."""
+def _grown(stacks: Sequence[Any], runs: int) -> list[Any]:
+    """Return buffers with room for as many rows again, within the bound."""
     limit = int(os.environ.get("AUTOTRACE_LOOP_BYTES", _LARGEST_STACKS))
-    needed = 2 * sum(stack.rows.nbytes for stack in stacks)
-    if needed > limit:
+    kept = sum(stack.nbytes for stack in stacks)
+    if 2 * kept > limit:
         raise LoopMemoryError(
-            f"while_loop: reverse mode may keep {limit} bytes of a loop's values; got {runs} runs that keep "
-            f"{needed // 2}, and the loop goes on{here()}. End it sooner, wrap its body in checkpoint, use forward "
-            "mode, or set AUTOTRACE_LOOP_BYTES."
+            f"while_loop: reverse mode may keep {limit} bytes of a loop's values; got {runs} runs that keep {kept}, and "
+            f"the loop goes on{here()}. End it sooner, wrap its body in checkpoint, use forward mode, or set "
+            "AUTOTRACE_LOOP_BYTES."
         )
+    grown = []
     for stack in stacks:
-        old = stack.rows
-        stack.rows = np.empty((2 * len(old), *old.shape[1:]), old.dtype)
-        stack.rows[: len(old)] = old
+        larger = np.empty((2 * len(stack), *stack.shape[1:]), stack.dtype)
+        larger[: len(stack)] = stack
+        grown.append(larger)
+    return grown
