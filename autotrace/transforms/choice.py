@@ -25,6 +25,10 @@ __all__ = ["FEWEST", "Options", "Started", "choose", "plan_key"]
 
 FEWEST = 4
 """Directions: below, colours cannot save much."""
+LONG = 300
+"""Equations beyond which prices are told from programs of one direction: writing down batches would take too long."""
+PATTERN_SECONDS = 2.5e-5
+"""What finding the pattern takes for an equation, at least."""
 DENSE_ENTRIES = 4_000_000
 """Entries beyond which a pattern that was not asked for is not written out."""
 
@@ -83,6 +87,10 @@ def survey(problem: Problem, equations: Sequence[Equation], cuts: Sequence[Cut],
             try:
                 for start, end in pairwise(cuts):
                     at = start if end_first else end
+                    if len(equations) > LONG:
+                        program = sweeps.linear(start, end) if end_first else sweeps.backward(start, end)
+                        prices.append(Price.of_long(program[0]))
+                        continue
                     prices.append(Price(*[written(sweep, start, end, at, k) for k in (2, 3)]))
             except AutotraceError as error:
                 prices = str(error)
@@ -114,7 +122,7 @@ def choose(problem: Problem, options: Options, started: Started) -> Plan:
     cuts = find_cuts(jaxpr, problem.inputs, problem.outputs, equations)
     if not real or any(v.aval.dtype != problem.dtype() for cut in cuts for v in cut.vars):
         cuts = [cuts[0], cuts[-1]]
-    scalars = real and of_scalars(equations, jaxpr.in_vars[: problem.inputs])
+    scalars = real and of_scalars(equations, jaxpr.in_vars[: problem.inputs], options.mode == "elimination")
     prices = survey(problem, equations, cuts, scalars)
     forward = _sweep("forward", prices.forward, columns, rows * columns)
     reverse = _sweep("reverse", prices.reverse, rows, rows * columns)
@@ -258,6 +266,8 @@ def _sparse(
             return Candidate("sparse", refused=f"fewer than {FEWEST} directions do")
         if not asked and options.mode != "auto":
             return Candidate("sparse", refused="not looked for")
+        if not asked and PATTERN_SECONDS * len(problem.jaxpr.equations) > max(0.05, 10 * best):
+            return Candidate("sparse", refused="a pattern of so long a program is not looked for unasked")
         pattern = _found_pattern(problem, None if asked else min(max(rows * columns // 2, 64), DENSE_ENTRIES))
         if pattern is None:
             return Candidate("sparse", refused="the pattern is dense")

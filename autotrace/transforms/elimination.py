@@ -22,14 +22,20 @@ from ..tracing import Tracer
 __all__ = ["eliminated", "of_scalars"]
 
 MOST_EQUATIONS = 3000
+EQUATIONS_BY_ITSELF = 250
+"""Equations beyond which elimination has to be asked for: writing it down would take longer than a Jacobian."""
 LARGEST = 256
 """Numbers in a vector that is taken apart or put together of scalars."""
 
 Vertex = tuple[Atom, int]
 
 
-def of_scalars(equations: Sequence[Equation], starts: Sequence[Var]) -> bool:
-    """Tell whether ``equations`` work on scalars, but for those that take vectors apart or put them together."""
+def of_scalars(equations: Sequence[Equation], starts: Sequence[Var], asked: bool = False) -> bool:
+    """Tell whether ``equations`` work on scalars, but for those that take vectors apart or put them together.
+
+    Long programs only if elimination was ``asked`` for."""
+    if len(equations) > (MOST_EQUATIONS if asked else EQUATIONS_BY_ITSELF):
+        return False
     active: set[Atom] = set(starts)
     arithmetic = False
     for equation in equations:
@@ -40,7 +46,7 @@ def of_scalars(equations: Sequence[Equation], starts: Sequence[Var]) -> bool:
         elif not _takes_apart(equation):
             return False
         active.update([v for v in equation.outputs if v.aval.inexact])
-    return arithmetic and len(equations) <= MOST_EQUATIONS
+    return arithmetic
 
 
 def _takes_apart(equation: Equation) -> bool:

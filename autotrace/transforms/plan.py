@@ -80,6 +80,20 @@ class Price:
         self._terms = list(zip(a, more, calls, strict=True))
         self._known: dict[int, tuple[int, int, float]] = {}
 
+    @classmethod
+    def of_long(cls, jaxpr: Jaxpr) -> Price:
+        """Return the price of a program of one direction in batches, without writing them down.
+
+        All of it grows with the batch but for reading what the program closes over.
+        """
+        self = cls((), ())
+        for equation in jaxpr.equations:
+            cost = equation_cost(equation)
+            fixed = min(sum(v.aval.nbytes for v in {*equation.inputs} & {*jaxpr.const_vars}), cost.bytes)
+            more = Cost(cost.flops, cost.bytes - fixed)
+            self._terms.append((Cost(2 * cost.flops, fixed + 2 * more.bytes), more, call_seconds(equation)))
+        return self
+
     def __call__(self, directions: int) -> tuple[int, int, float]:
         """Return operations, bytes and estimated seconds."""
         found = self._known.get(directions)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..compile.simplify import simplify
-from ..ir import Atom, Equation, Literal, ShapedArray, tangent_dtype
+from ..ir import Atom, Equation, Jaxpr, Literal, ShapedArray, tangent_dtype
 from ..primitives.promotion import broadcast_to
 from ..tracing import trace
 from .batching import batch_jaxpr
@@ -30,15 +30,14 @@ class Sweeps:
         self._equations = equations
         self._values = values
         self._what = what
+        self._linear: dict[tuple[int, int], tuple[Jaxpr, list[bool]]] = {}
+        self._backward: dict[tuple[int, int], tuple[Jaxpr, list[bool]]] = {}
 
     def push(self, start: Cut, end: Cut, tangents: Sequence[Any]) -> list[Any]:
         """Carry tangents of the variables of ``start``, one batch each, to those of ``end``."""
-        segment = segment_of(self._equations, start, end)
-        primals = [self._values[v] for v in segment.jaxpr.in_vars]
-        moving = [i < segment.moving for i in range(len(primals))]
-        _, linear, nonzero = linearize_jaxpr(segment.jaxpr, primals, moving, dict(self._values), self._what)
+        linear, nonzero = self.linear(start, end)
         size = tangents[0].shape[0]
-        found, batched = batch_jaxpr(simplify(linear), size, tangents, [True] * len(tangents))
+        found, batched = batch_jaxpr(linear, size, tangents, [True] * len(tangents))
         given = iter(zip(found, batched, strict=True))
         return [
             _whole(*next(given), size, v.aval) if some else zero_rows(size, v.aval)
@@ -47,6 +46,31 @@ class Sweeps:
 
     def pull(self, start: Cut, end: Cut, cotangents: Sequence[Any]) -> list[Any]:
         """Carry cotangents of the variables of ``end``, one batch each, back to those of ``start``."""
+        backward, reached = self.backward(start, end)
+        size = cotangents[0].shape[0]
+        found, batched = batch_jaxpr(backward, size, cotangents, [True] * len(cotangents))
+        given = iter(zip(found, batched, strict=True))
+        return [
+            _whole(*next(given), size, v.aval) if some else zero_rows(size, v.aval)
+            for v, some in zip(start.vars, reached, strict=True)
+        ]
+
+    def linear(self, start: Cut, end: Cut) -> tuple[Jaxpr, list[bool]]:
+        """Return the program of one tangent of ``start``, and which variables of ``end`` it gives tangents of."""
+        key = start.position, end.position
+        if key not in self._linear:
+            segment = segment_of(self._equations, start, end)
+            primals = [self._values[v] for v in segment.jaxpr.in_vars]
+            moving = [i < segment.moving for i in range(len(primals))]
+            _, linear, nonzero = linearize_jaxpr(segment.jaxpr, primals, moving, dict(self._values), self._what)
+            self._linear[key] = simplify(linear), nonzero
+        return self._linear[key]
+
+    def backward(self, start: Cut, end: Cut) -> tuple[Jaxpr, list[bool]]:
+        """Return the program of one cotangent of ``end``, and which variables of ``start`` it gives cotangents of."""
+        key = start.position, end.position
+        if key in self._backward:
+            return self._backward[key]
         segment = segment_of(self._equations, start, end)
         primals = [self._values[v] for v in segment.jaxpr.in_vars]
         moving = [i < segment.moving for i in range(len(primals))]
@@ -60,13 +84,8 @@ class Sweeps:
 
         avals = [v.aval for v in end.vars]
         backward = simplify(trace(back, avals, None, self._what, snapshot=False).jaxpr)
-        size = cotangents[0].shape[0]
-        found, batched = batch_jaxpr(backward, size, cotangents, [True] * len(cotangents))
-        given = iter(zip(found, batched, strict=True))
-        return [
-            _whole(*next(given), size, v.aval) if some else zero_rows(size, v.aval)
-            for v, some in zip(start.vars, reached, strict=True)
-        ]
+        self._backward[key] = backward, reached
+        return self._backward[key]
 
 
 def _whole(x: Any, batched: bool, size: int, aval: ShapedArray) -> Any:
