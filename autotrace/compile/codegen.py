@@ -178,7 +178,7 @@ def generate_while(
     writer.scope["grow"] = grow
     lines = [f"def program({', '.join([*names, *stacks, 'runs'])}):", "    while True:"]
     where: dict[int, int] = {}
-    lasting = {*condition.const_vars, *condition.in_vars, *body.const_vars, *body.in_vars}
+    lasting: set[Atom] = {*condition.const_vars, *condition.in_vars, *body.const_vars, *body.in_vars}
     _write_equations(writer, condition, lines, where, "        ", lasting)
     lines += [f"        if not {writer.name(condition.outputs[0])}:", "            break"]
     later: dict[int, int] = {}

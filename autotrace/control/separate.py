@@ -66,7 +66,7 @@ def _layers(body: Jaxpr, consts: int, carry: int) -> _Layers:
         else:
             layers.inside.append(equation)
     needed: set[Atom] = set(body.outputs[:carry])
-    staying = []
+    staying: list[Equation] = []
     for equation in reversed(layers.inside):
         if _is_plain(equation) and needed.isdisjoint(equation.outputs):
             layers.after.insert(0, equation)

@@ -25,7 +25,7 @@ __all__ = [
     "unravelled",
 ]
 
-Marks = tuple[tuple[bool, ...], ...]
+Marks = Sequence[tuple[bool, ...]]
 
 
 def marks_of(inputs: Sequence[Sequence[Any]]) -> Marks:

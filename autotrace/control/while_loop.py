@@ -360,8 +360,8 @@ def _grown(stacks: Sequence[Any], runs: int) -> list[Any]:
     kept = sum(stack.nbytes for stack in stacks)
     if 2 * kept > limit:
         raise LoopMemoryError(
-            f"while_loop: reverse mode may keep {limit} bytes of a loop's values; got {runs} runs that keep {kept}, and "
-            f"the loop goes on{here()}. End it sooner, wrap its body in checkpoint, use forward mode, or set "
+            f"while_loop: reverse mode may keep {limit} bytes of a loop's values; got {runs} runs that keep {kept}, "
+            f"and the loop goes on{here()}. End it sooner, wrap its body in checkpoint, use forward mode, or set "
             "AUTOTRACE_LOOP_BYTES."
         )
     grown = []

@@ -53,7 +53,7 @@ class Convolve(Primitive):
         return bind(self, dx, y) if dy is None else bind(self, dx, y) + bind(self, x, dy)
 
     def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
-        return convolved(partial(bind, self), *inputs, k)
+        return convolved(partial(bind, self), inputs[0], inputs[1], k)
 
     def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         x, y = inputs

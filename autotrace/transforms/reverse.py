@@ -102,6 +102,7 @@ def pull_back(recorded: Recorded, cts: Sequence[Any]) -> list[Any]:
             rule = getattr(primitive, "vjp", None)
             done = linear.get(outputs[0]) if linear else None
             try:
+                found: Sequence[Any]
                 if done is not None:
                     found = done.pull(got, len(inputs))
                 else:

@@ -61,7 +61,7 @@ class Convolution(Primitive):
         return sum(terms[1:], start=terms[0])
 
     def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
-        return convolved(partial(bind, self), *inputs, k)
+        return convolved(partial(bind, self), inputs[0], inputs[1], k)
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> Sequence[Array]:
         x, y = inputs
