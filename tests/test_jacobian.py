@@ -285,6 +285,21 @@ def test_explain_tells_of_paths():
         assert_same(jit(jacobian(f, mode="sparse"))(x), jacrev(f)(x), "paths")
 
 
+def test_long_programs_are_priced_from_one_direction():
+    def narrowing(x):
+        for _ in range(200):
+            x = np.sin(x) * 1.01
+        x = UP @ (DOWN @ x)
+        for _ in range(200):
+            x = np.cos(x) + 0.5
+        return x
+
+    x = RNG.normal(size=20)
+    plan = jacobian(narrowing).plan(x)
+    assert plan.mode == "mixed"
+    assert_same(plan(x), jacrev(narrowing)(x), "long")
+
+
 def test_the_cheapest_bracketing_is_that_of_the_matrix_chain():
     sizes = [10, 100, 5, 50]
     never = 1e9

@@ -87,11 +87,14 @@ def survey(problem: Problem, equations: Sequence[Equation], cuts: Sequence[Cut],
             try:
                 for start, end in pairwise(cuts):
                     at = start if end_first else end
+                    mark = len(record.equations)
+                    program = sweeps.linear(start, end) if end_first else sweeps.backward(start, end)
+                    once = list(record.equations[mark:])  # what the value did not compute, for any directions
                     if len(equations) > LONG:
-                        program = sweeps.linear(start, end) if end_first else sweeps.backward(start, end)
-                        prices.append(Price.of_long(program[0]))
-                        continue
-                    prices.append(Price(*[written(sweep, start, end, at, k) for k in (2, 3)]))
+                        prices.append(Price.of_long(once, program[0]))
+                    else:
+                        two, three = (written(sweep, start, end, at, k) for k in (2, 3))
+                        prices.append(Price([*once, *two], [*once, *three]))
             except AutotraceError as error:
                 prices = str(error)
             found.append(prices)

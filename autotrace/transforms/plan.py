@@ -81,15 +81,16 @@ class Price:
         self._known: dict[int, tuple[int, int, float]] = {}
 
     @classmethod
-    def of_long(cls, jaxpr: Jaxpr) -> Price:
-        """Return the price of a program of one direction in batches, without writing them down.
+    def of_long(cls, once: Sequence[Equation], jaxpr: Jaxpr) -> Price:
+        """Return the price of ``once`` and of a program of one direction in batches, without writing them down.
 
         All of it grows with the batch but for reading what the program closes over.
         """
-        self = cls((), ())
+        self = cls(once, once)
+        constants = set(jaxpr.const_vars)
         for equation in jaxpr.equations:
             cost = equation_cost(equation)
-            fixed = min(sum(v.aval.nbytes for v in {*equation.inputs} & {*jaxpr.const_vars}), cost.bytes)
+            fixed = min(sum(v.aval.nbytes for v in equation.inputs if v in constants), cost.bytes)
             more = Cost(cost.flops, cost.bytes - fixed)
             self._terms.append((Cost(2 * cost.flops, fixed + 2 * more.bytes), more, call_seconds(equation)))
         return self
