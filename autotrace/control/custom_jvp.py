@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import MissingRuleError
-from ..ir import Linearized, ShapedArray, Slot, deriving, float0, here
+from ..ir import Linearized, ShapedArray, Slot, float0, here
 from ..tracing import Tracer, bind, trace
 from ..transforms.arguments import function_name
 from ..transforms.batching import batch_jaxpr
@@ -26,6 +26,7 @@ from .rules import (
     conformed,
     given,
     padded,
+    ruling,
     standing_for,
     strong,
     tangent_zero,
@@ -74,10 +75,10 @@ class JvpRule(OwnRule):
 
     def _call(self, primals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
         dots = [self._tangent(t, a) for t, a in zip(tangents, self._avals, strict=True)]
-        with deriving(None):  # what the rule records comes from its own lines
+        with ruling(primals):
             result = self._function(
                 *self._fixed,
-                tree_unflatten(self._tree, [given(x, a) for x, a in zip(primals, self._avals, strict=True)]),
+                tree_unflatten(self._tree, given(primals)),
                 tree_unflatten(self._tree, dots),
             )
         if not isinstance(result, tuple | list) or len(result) != 2:
@@ -87,14 +88,14 @@ class JvpRule(OwnRule):
             )
         rule, loose = f"from the rule {self}", any(a.weak_type for a in self._avals)
         when = (f"from {self._label}", rule)
-        outs = conformed(result[0], self._out_tree, self._out_avals, self.what, "output", when)
+        outs = conformed(result[0], self._out_tree, self._out_avals, self.what, "output", when, loose)
         avals = [tangent_of(a) for a in self._out_avals]
         found = conformed(result[1], self._out_tree, avals, self.what, "tangent", ("for the output", rule), loose)
         return [*outs, *[t if a.inexact else None for t, a in zip(found, self._out_avals, strict=True)]]
 
     def _tangent(self, t: Any, aval: ShapedArray) -> Any:
         if t is not None:
-            return given(t, aval)
+            return given([t])[0]
         zero = tangent_zero(aval)
         return zero if self._symbolic else zero.instantiate()
 

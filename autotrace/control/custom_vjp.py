@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import MissingRuleError
-from ..ir import Jaxpr, Linear, Linearized, Primitive, ShapedArray, Slot, deriving, here
+from ..ir import Jaxpr, Linear, Linearized, Primitive, ShapedArray, Slot, here
 from ..tracing import Tracer, bind, evaluate, trace
 from ..transforms.arguments import function_name
 from ..transforms.batching import batch_jaxpr
@@ -27,6 +27,7 @@ from .rules import (
     conformed,
     given,
     padded,
+    ruling,
     standing_for,
     strong,
     tangent_zero,
@@ -85,6 +86,7 @@ class VjpRule(OwnRule):
         self.function = function
         self.symbolic = symbolic
         self.avals = call.avals
+        self.loose = any(a.weak_type for a in call.avals)
         self.tree: PyTreeDef = call.tree
         self.out_tree: PyTreeDef = call.body.out_tree
         self.out_avals = call.body.jaxpr.out_avals
@@ -108,10 +110,10 @@ class VjpRule(OwnRule):
         return outs, [*values, *residuals], backward
 
     def _call(self, leaves: Sequence[Any], marks: Sequence[bool]) -> tuple[list[Any], Any]:
-        arguments: list[Any] = [given(x, a) for x, a in zip(leaves, self.avals, strict=True)]
+        arguments: list[Any] = given(leaves)
         if self.symbolic:
             arguments = [CustomVJPPrimal(x, m) for x, m in zip(arguments, marks, strict=True)]
-        with deriving(None):  # what the rule records comes from its own lines
+        with ruling(leaves):
             result = self.fwd(*self.function.merged(self.fixed, tree_unflatten(self.tree, arguments)))
         name = function_name(self.fwd)
         if not isinstance(result, tuple | list) or len(result) != 2:
@@ -120,7 +122,7 @@ class VjpRule(OwnRule):
                 f"{type(result).__name__}{here()}. Return (output, None) if nothing is to be kept."
             )
         when = (f"from {function_name(self.function.__wrapped__)}", f"from the forward rule {name}")
-        return conformed(result[0], self.out_tree, self.out_avals, self.what, "output", when), result[1]
+        return conformed(result[0], self.out_tree, self.out_avals, self.what, "output", when, self.loose), result[1]
 
 
 class Backward(OwnRule):
@@ -143,11 +145,11 @@ class Backward(OwnRule):
         return [ct for ct, m in zip(whole, self._moving, strict=True) if m]
 
     def _call(self, operands: Sequence[Any], cts: Sequence[Any]) -> list[Any]:
-        rest, given_cts = iter(operands), iter(cts)
-        residuals = [given(next(rest)) if x is _OPERAND else x for x in self._residuals]
+        rest, given_cts = iter(given(operands)), iter(cts)
+        residuals = [next(rest) if x is _OPERAND else x for x in self._residuals]
         rule = self._rule
         filled_cts = [self._cotangent(next(given_cts) if a.inexact else None, a) for a in rule.out_avals]
-        with deriving(None):
+        with ruling(operands):
             result = rule.bwd(
                 *rule.fixed, tree_unflatten(self._tree, residuals), tree_unflatten(rule.out_tree, filled_cts)
             )
@@ -155,7 +157,7 @@ class Backward(OwnRule):
 
     def _cotangent(self, ct: Any, aval: ShapedArray) -> Any:
         if ct is not None:
-            return given(ct)
+            return given([ct])[0]
         zero = tangent_zero(aval)
         return zero if self._rule.symbolic else zero.instantiate()
 
@@ -185,9 +187,7 @@ class Backward(OwnRule):
         if got == tree:  # whatever is returned for an integer is dropped: it has no derivative
             raw = [x if a.inexact else tangent_zero(a) for x, a in zip(raw, avals, strict=True)]
             entry = tree_unflatten(tree, raw)
-        found = conformed(
-            entry, tree, [tangent_of(a) for a in avals], self.what, word, when, any(a.weak_type for a in avals)
-        )
+        found = conformed(entry, tree, [tangent_of(a) for a in avals], self.what, word, when, self._rule.loose)
         return [ct if a.inexact else None for ct, a in zip(found, avals, strict=True)]
 
     def _with_zeros(self, entry: Any, argument: Any, avals: Sequence[ShapedArray]) -> list[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from ..errors import MissingRuleError
-from ..ir import Linearized, ShapedArray, Slot, deriving, here
+from ..ir import Linearized, ShapedArray, Slot, here
 from ..tracing import Tracer
 from ..transforms.arguments import function_name
 from ..transforms.forward import push_forward
@@ -14,7 +14,7 @@ from ..transforms.linear import linearize_jaxpr
 from ..tree import PyTreeDef, broadcast_prefix, tree_unflatten
 from .call import Call as ProgramCall
 from .programs import close, repeated, tangent_of
-from .rules import Call, OwnRule, RuleCall, WithRule, conformed, given, padded, standing_for, strong, traced_in
+from .rules import Call, OwnRule, RuleCall, WithRule, conformed, given, padded, ruling, standing_for, strong, traced_in
 
 __all__ = ["CustomVmap", "custom_vmap"]
 
@@ -42,11 +42,11 @@ class VmapRule(OwnRule):
 
     def _call(self, size: int, leaves: Sequence[Any], batched: Sequence[bool]) -> list[Any]:
         marks = list(tree_unflatten(self._tree, list(batched)))
-        with deriving(None):  # what the rule records comes from its own lines
+        with ruling(leaves):
             result = self._function(
                 size,
                 marks,
-                *tree_unflatten(self._tree, [given(x, a) for x, a in zip(leaves, self._avals, strict=True)]),
+                *tree_unflatten(self._tree, given(leaves)),
             )
         if not isinstance(result, tuple | list) or len(result) != 2:
             raise TypeError(
@@ -60,7 +60,7 @@ class VmapRule(OwnRule):
             for a, b in zip(self._out_avals, carries, strict=True)
         ]
         when = (f"as told of {self._label}", f"from the rule {self}")
-        outs = conformed(out, self._out_tree, avals, self.what, "output", when)
+        outs = conformed(out, self._out_tree, avals, self.what, "output", when, any(a.weak_type for a in self._avals))
         return [x if b else repeated(x, size) for x, b in zip(outs, carries, strict=True)]
 
     def _marks(self, told: Any) -> list[Any]:

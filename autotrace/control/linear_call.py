@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..ir import Linear, Primitive, ShapedArray, deriving, here
+from ..ir import Linear, Primitive, ShapedArray, here
 from ..tracing import Tracer, bind, current_trace, leaf_aval
 from ..transforms.arguments import function_name
 from ..transforms.forward import push_forward
@@ -24,6 +24,7 @@ from .rules import (
     numpy_number,
     padded,
     recorded,
+    ruling,
     standing_for,
     strong,
     traced_in,
@@ -57,13 +58,13 @@ class TransposeRule(OwnRule):
         tree, avals = self._residuals
 
         def run() -> list[Any]:
-            with deriving(None):  # what the rule records comes from its own lines
+            with ruling(operands):
                 result = self._function(
-                    tree_unflatten(tree, [given(x, a) for x, a in zip(operands[count:], avals, strict=True)]),
-                    tree_unflatten(self._out_tree, [given(ct) for ct in cts]),
+                    tree_unflatten(tree, given(operands[count:])),
+                    tree_unflatten(self._out_tree, given(cts)),
                 )
             when = ("for the linear arguments", f"from the transpose {self}")
-            return conformed(result, *self._arguments, self.what, "cotangent", when)
+            return conformed(result, *self._arguments, self.what, "cotangent", when, any(a.weak_type for a in avals))
 
         return standing_for(self._held, operands[:count], run, f"the transpose of {self.what}")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from types import FunctionType, MethodType
 from typing import Any, ClassVar, NamedTuple, NoReturn
@@ -25,6 +26,7 @@ from ..ir import (
     Primitive,
     ShapedArray,
     Var,
+    deriving,
     eliminate_dead_code,
     float0,
     here,
@@ -63,6 +65,7 @@ __all__ = [
     "numpy_number",
     "padded",
     "recorded",
+    "ruling",
     "standing_for",
     "strong",
     "tangent_zero",
@@ -160,6 +163,8 @@ class RuleCall(Primitive, family=True):
         return self.jaxpr
 
     def impl(self, *inputs: Any) -> Sequence[Any]:
+        if innermost(inputs) is not None:  # from eval_jaxpr on traced values, which must not lose the rule
+            return bind(self, *inputs)  # type: ignore[no-any-return]
         return self.kernel(*inputs)
 
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
@@ -383,10 +388,30 @@ def _guards_apart(jaxpr: Jaxpr) -> tuple[Jaxpr | None, Jaxpr]:
 # -- what rules are given, and what they return ----------------------------------------------------
 
 
-def given(x: Any, aval: ShapedArray | None = None) -> Any:
-    """Return ``x`` as an argument of a rule, which must not write into it; weakly typed where ``aval`` is."""
+@contextmanager
+def ruling(values: Sequence[Any]) -> Iterator[None]:
+    """Run a rule of ``values`` in a ``with`` block: what it records comes from its own lines, and is simplified."""
+    owner = innermost(values)
+    with deriving(None):
+        yield
+    if owner is not None:
+        owner.derived = True
+
+
+def given(values: Sequence[Any]) -> list[Any]:
+    """Return ``values`` as arguments of a rule, which must not write into them; all are traced where some are.
+
+    So a rule may index an array with a traced number, as a traced function may.
+    """
+    owner = innermost(values)
+    return [_argument(x, owner) for x in values]
+
+
+def _argument(x: Any, owner: Any) -> Any:
     if type(x) is not Tracer:
-        return protect(x) if aval is None or not aval.weak_type else np.asarray(x)[()].item()
+        if owner is None or not isinstance(x, np.ndarray | np.generic) or x.dtype == float0:
+            return protect(x)
+        return Tracer(owner, owner.constant(ShapedArray(x.shape, x.dtype), x))
     argument = Tracer(x._trace, x._var)
     argument._alias = CALLER
     return argument
@@ -487,7 +512,7 @@ def standing_for(
         try:
             for x, tracer in zip(held, tracers, strict=True):
                 x._trace, x._var, x._alias = tracer._trace, tracer._var, CALLER
-            found = function()
+            found = [Tracer(y._trace, y._var) if type(y) is Tracer else y for y in function()]
         finally:
             for x, state in zip(held, before, strict=True):
                 x._trace, x._var, x._alias = state
