@@ -16,6 +16,7 @@ from .arguments import Leaves, Run, Selection, function_name, leaves_of, owned, 
 from .batching import batch_jaxpr
 from .linear import linearize_jaxpr
 from .reverse import pull_back, run_forward
+from .sweeps import unit_rows
 from .wrapper import transformed
 
 __all__ = ["jacfwd", "jacrev", "start"]
@@ -128,7 +129,7 @@ def _jacfwd(
     primals = leaves.primals
     outs, linear, nonzero = linearize_jaxpr(run.jaxpr, primals, [True] * len(primals), run.values, name)
     avals = [v.aval for v in linear.in_vars]
-    columns, basis = _basis(avals)
+    columns, basis = sum(aval.size for aval in avals), unit_rows(avals)
     found, batched = batch_jaxpr(simplify(linear), columns, basis, [True] * len(basis))
     given = iter(zip(found, batched, strict=True))
     blocks = []
@@ -175,7 +176,7 @@ def _jacrev(
         ]
         return _assemble(chosen, leaves, run, blocks, recorded.outputs, has_aux)
     backward, reached = _backward_program(recorded, out_avals, len(run.jaxpr.outputs))
-    rows, basis = _basis(out_avals)
+    rows, basis = sum(aval.size for aval in out_avals), unit_rows(out_avals)
     found, batched = batch_jaxpr(backward, rows, basis, [True] * len(basis))
     given = iter(zip(found, batched, strict=True))
     avals = [aval for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
@@ -201,18 +202,6 @@ def _backward_program(recorded: Any, out_avals: Sequence[ShapedArray], count: in
         return [ct for ct in found if ct is not None]
 
     return simplify(trace(back, out_avals, None, "jacrev", snapshot=False).jaxpr), reached
-
-
-def _basis(avals: Sequence[ShapedArray]) -> tuple[int, list[Any]]:
-    """Return the number of unit directions of all ``avals`` together, and for each aval its part of them."""
-    total = sum(aval.size for aval in avals)
-    basis, start = [], 0
-    for aval in avals:
-        units = np.zeros((total, aval.size), aval.dtype)
-        units[start + np.arange(aval.size), np.arange(aval.size)] = 1
-        basis.append(units.reshape((total, *aval.shape)))
-        start += aval.size
-    return total, basis
 
 
 def _whole(x: Any, batched: bool, size: int, aval: ShapedArray) -> Any:
