@@ -15,12 +15,16 @@ import pytest
 
 from autotrace import (
     check_jaxpr,
+    custom_jvp,
+    custom_vjp,
+    custom_vmap,
     eval_jaxpr,
     grad,
     jacfwd,
     jacrev,
     jit,
     jvp,
+    linear_call,
     linearize,
     make_jaxpr,
     value_and_grad,
@@ -196,6 +200,50 @@ def constant(x: Any) -> Any:
     return np.float64(3.0)
 
 
+@custom_jvp
+def ruled_forward(x: Any) -> Any:
+    return np.sin(x) * x
+
+
+@ruled_forward.defjvp
+def ruled_forward_jvp(primals: Any, tangents: Any) -> Any:
+    (x,), (dx,) = primals, tangents
+    return ruled_forward(x), (np.cos(x) * x + np.sin(x)) * dx
+
+
+@custom_vjp
+def ruled_backward(x: Any, y: Any) -> Any:
+    return np.exp(x * 0.5) * y, np.sum(y)
+
+
+ruled_backward.defvjp(
+    lambda x, y: ((np.exp(x * 0.5) * y, np.sum(y)), {"x": x, "y": y}),
+    lambda kept, cts: (
+        0.5 * np.exp(kept["x"] * 0.5) * kept["y"] * cts[0],
+        np.exp(kept["x"] * 0.5) * cts[0] + cts[1],
+    ),
+)
+
+
+@custom_vmap
+def ruled_batch(x: Any) -> Any:
+    return np.sum(x * x) * x
+
+
+@ruled_batch.def_vmap
+def ruled_rows(size: int, batched: Any, x: Any) -> Any:
+    return np.sum(x * x, axis=-1, keepdims=True) * x, True
+
+
+def ruled_transpose(k: Any, x: Any) -> Any:
+    return linear_call(lambda k, x: np.cumsum(x) * k, lambda k, ct: np.cumsum((ct * k)[::-1])[::-1], k, x)
+
+
+def own_rules(x: Any) -> Any:
+    y, total = ruled_backward(ruled_forward(x), x[::-1])
+    return np.sum(ruled_batch(y * 0.3) * x) + total * np.sum(ruled_transpose(x[0], ruled_forward(y)))
+
+
 VECTOR = np.array([0.8, -0.6, 1.3, 0.4])
 FUNCTIONS: list[tuple[Function, Any]] = [
     (used_twice, VECTOR),
@@ -218,6 +266,7 @@ FUNCTIONS: list[tuple[Function, Any]] = [
     (complex_inside, VECTOR),
     (shapes, VECTOR),
     (constant, VECTOR),
+    (own_rules, VECTOR),
     (branches, VECTOR),
     (newton, 1.7),
 ]

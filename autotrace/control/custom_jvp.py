@@ -140,7 +140,7 @@ class CustomJvp(RuleCall):
 
     def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         self.check_closed([t is not None for t in tangents], "differentiated")
-        return self.own_rule.push(primals[self.consts :], tangents[self.consts :])  # type: ignore[no-any-return]
+        return self.own_rule.push(primals[self.consts :], tangents[self.consts :])
 
     def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:
         self.check_closed(moving, "differentiated")
@@ -167,7 +167,7 @@ class CustomJvp(RuleCall):
         return Linearized(outs, CustomJvpTangent(linear, str(self.own_rule)), [*consts, *slots], nonzero)
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
-        return bind(self._batched(size, tuple(batched)), *inputs)  # type: ignore[no-any-return]
+        return bind(self._batched(size, tuple(batched)), *inputs)
 
     @remembered
     def _batched(self, size: int, marks: tuple[bool, ...]) -> CustomJvp:
@@ -273,19 +273,19 @@ class custom_jvp(WithRule):  # noqa: N801  a decorator
                     total = tree_map(_plus, total, jvp(whole, out, *primals))
             return out, total
 
-        by_argument.__name__ = f"defjvps of {function_name(self._fun)}"
+        by_argument.__name__ = f"defjvps of {self.label}"
         self._jvp, self._symbolic = by_argument, True
 
     def _check_rule(self) -> None:
         if self._jvp is None:
             raise MissingRuleError(
                 f"{self._what}: a rule must be set before the call; got none{here()}. "
-                f"Write @{function_name(self._fun)}.defjvp over it."
+                f"Write @{self.label}.defjvp over it."
             )
 
     def _record(self, call: Call) -> Any:
         assert self._jvp is not None
-        body, label = call.body, function_name(self._fun)
+        body, label = call.body, self.label
         held = traced_in(self._jvp, call.fixed)
         rule = JvpRule(function_name(self._jvp), self._what, self._jvp, held, call, label, self._symbolic)
         jaxpr, count = body.jaxpr, len(body.consts)

@@ -121,7 +121,7 @@ class VjpRule(OwnRule):
                 f"{self.what}: the forward rule {name} must return a pair (output, residuals); got "
                 f"{type(result).__name__}{here()}. Return (output, None) if nothing is to be kept."
             )
-        when = (f"from {function_name(self.function.__wrapped__)}", f"from the forward rule {name}")
+        when = (f"from {self.function.label}", f"from the forward rule {name}")
         return conformed(result[0], self.out_tree, self.out_avals, self.what, "output", when, self.loose), result[1]
 
 
@@ -304,7 +304,7 @@ class CustomVjp(RuleCall):
         return done.outputs, done.spread(dots)
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
-        return bind(self._batched(size, tuple(batched)), *inputs)  # type: ignore[no-any-return]
+        return bind(self._batched(size, tuple(batched)), *inputs)
 
     @remembered
     def _batched(self, size: int, marks: tuple[bool, ...]) -> CustomVjp:
@@ -392,7 +392,7 @@ class CustomVjpTangent(Primitive):
             dots = [
                 zeros(strong(x)) if t is None else t for x, t in zip(primals[count:], tangents[count:], strict=True)
             ]
-            return bind(self, *primals[:count], *dots)  # type: ignore[no-any-return]
+            return bind(self, *primals[:count], *dots)
         traced = trace(self.pushed, [strong(x) for x in primals], None, f"custom_vjp({self.label})")
         return push_forward(traced.jaxpr, primals, tangents)[1]
 
@@ -415,7 +415,7 @@ class CustomVjpTangent(Primitive):
         back = self._backward
         rule = BatchedBackward(back, back.what, back, size, batched[:count], avals[:count], batched[count:])
         shapes = tuple([(size, *shape) for shape in self.shapes])
-        return bind(CustomVjpTangent(self.label, rule, count, shapes, self.dtypes), *inputs)  # type: ignore[no-any-return]
+        return bind(CustomVjpTangent(self.label, rule, count, shapes, self.dtypes), *inputs)
 
 
 # -- the decorator ---------------------------------------------------------------------------------
@@ -477,7 +477,7 @@ class custom_vjp(WithRule):  # noqa: N801  a decorator
         if self._rules is None:
             raise MissingRuleError(
                 f"{self._what}: rules must be set before the call; got none{here()}. "
-                f"Write {function_name(self._fun)}.defvjp(fwd, bwd)."
+                f"Write {self.label}.defvjp(fwd, bwd)."
             )
 
     def _record(self, call: Call) -> Any:
@@ -487,5 +487,5 @@ class custom_vjp(WithRule):  # noqa: N801  a decorator
         rule = VjpRule(function_name(bwd), self._what, fwd, bwd, held, call, self, self._symbolic)
         jaxpr, count = call.body.jaxpr, len(call.body.consts)
         whole = padded(jaxpr, count, [strong(x) for x in held])
-        primitive = CustomVjp(function_name(self._fun), whole, rule, count)
+        primitive = CustomVjp(self.label, whole, rule, count)
         return call.outputs(primitive, [*call.body.consts, *held, *call.leaves])

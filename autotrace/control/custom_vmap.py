@@ -97,7 +97,7 @@ class CustomVmap(RuleCall):
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
         self.check_closed(batched, "mapped")
-        return self.own_rule.batch(size, inputs, batched)  # type: ignore[no-any-return]
+        return self.own_rule.batch(size, inputs, batched)
 
 
 class custom_vmap(WithRule):  # noqa: N801  a decorator
@@ -143,12 +143,12 @@ class custom_vmap(WithRule):  # noqa: N801  a decorator
         if self._rule is None:
             raise MissingRuleError(
                 f"{self._what}: a rule must be set before the call; got none{here()}. "
-                f"Write @{function_name(self._fun)}.def_vmap over it."
+                f"Write @{self.label}.def_vmap over it."
             )
 
     def _record(self, call: Call) -> Any:
         assert self._rule is not None
-        label, body = function_name(self._fun), call.body
+        label, body = self.label, call.body
         held = traced_in(self._rule)
         rule = VmapRule(function_name(self._rule), self._what, self._rule, held, call, label)
         count = len(body.consts)

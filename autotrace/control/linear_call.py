@@ -79,7 +79,7 @@ class LinearCall(RuleCall):
         if any(t is not None for t in tangents[:count]):
             return push_forward(self.jaxpr, primals, tangents)[1]
         avals = self.jaxpr.in_avals[count:]
-        return bind(self, *primals[:count], *filled(tangents[count:], avals, [True] * len(avals)))  # type: ignore[no-any-return]
+        return bind(self, *primals[:count], *filled(tangents[count:], avals, [True] * len(avals)))
 
     def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
         count = self.consts + self.residuals
@@ -93,7 +93,7 @@ class LinearCall(RuleCall):
         ]
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
-        return bind(self._batched(size, tuple(batched)), *inputs)  # type: ignore[no-any-return]
+        return bind(self._batched(size, tuple(batched)), *inputs)
 
     @remembered
     def _batched(self, size: int, marks: tuple[bool, ...]) -> LinearCall:

@@ -164,7 +164,7 @@ class RuleCall(Primitive, family=True):
 
     def impl(self, *inputs: Any) -> Sequence[Any]:
         if innermost(inputs) is not None:  # from eval_jaxpr on traced values, which must not lose the rule
-            return bind(self, *inputs)  # type: ignore[no-any-return]
+            return bind(self, *inputs)
         return self.kernel(*inputs)
 
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
@@ -249,7 +249,9 @@ class WithRule:
         check_callable(fun, self.decorator, f"@{self.decorator} over a function")
         functools.update_wrapper(self, fun, updated=())
         self._fun = fun
-        self._what = f"{self.decorator}({function_name(fun)})"
+        self.label = function_name(fun)
+        """What equations and messages call it."""
+        self._what = f"{self.decorator}({self.label})"
         try:
             self._signature: inspect.Signature | None = inspect.signature(fun)
         except (TypeError, ValueError):  # Python does not tell, as for many built-in functions
