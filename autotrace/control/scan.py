@@ -268,6 +268,9 @@ class Scan(Primitive):
     def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
         mask, rest = self.unmasked(inputs)
         marks = tuple([type(x) is Linear for x in rest])
+        moved, _ = self._moving(marks)
+        if moved != marks:
+            return self._transpose_moved(cts, inputs, moved)
         if not all(self.parts(marks).carry):
             return self._transpose_beside_known(cts, inputs, marks)
         given = tuple([ct is not None for ct in cts])
@@ -296,6 +299,13 @@ class Scan(Primitive):
         if self.masked:
             found.insert(self.consts + self.carry, None)
         return found
+
+    def _transpose_moved(self, cts: Sequence[Any], inputs: Sequence[Any], moved: Sequence[bool]) -> Sequence[Any]:
+        """Transpose a loop a part of whose carry starts from a known value and is linear after the first run."""
+        avals = self.jaxpr.in_avals
+        linear = dict(zip(self._places(), [Linear(a) if m else None for a, m in zip(avals, moved, strict=True)]))
+        found = self.transpose(cts, [linear.get(i) or x for i, x in enumerate(inputs)])
+        return [ct if type(x) is Linear else None for x, ct in zip(inputs, found, strict=True)]
 
     def _transpose_beside_known(
         self, cts: Sequence[Any], inputs: Sequence[Any], marks: Sequence[bool]
