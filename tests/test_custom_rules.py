@@ -1,7 +1,10 @@
 """Functions with rules of their own: their derivatives under every transform, and what wrong rules are told."""
 
+import gc
 import pickle
+import weakref
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -24,6 +27,7 @@ from autotrace import (
     hessian,
     jacfwd,
     jacrev,
+    jet,
     jit,
     jvp,
     linear_call,
@@ -32,6 +36,7 @@ from autotrace import (
     make_jaxpr,
     parse_jaxpr,
     scan,
+    sparsity_pattern,
     stop_gradient,
     value_and_grad,
     vjp,
@@ -351,6 +356,47 @@ def test_gradients_are_never_those_of_an_earlier_rule() -> None:
 
         assert grad(f)(2.0) == scale
         assert grad(lambda x: np.sum(f(x)))(X)[0] == scale
+
+
+def test_rules_are_forgotten_with_their_functions() -> None:
+    class Held:
+        pass
+
+    def use() -> weakref.ref[Held]:
+        held = Held()
+        f = custom_vjp(lambda x: x * 2.0)
+        f.defvjp(lambda x: (x * 2.0, held), lambda kept, ct: (ct * 2.0,))
+        grad(f)(1.0), jit(grad(f))(1.0), vmap(grad(f))(X), jvp(f, (1.0,), (1.0,))
+        grad(lambda x: scan(lambda c, _: (f(c), None), x, length=2)[0])(1.0)
+        return weakref.ref(held)
+
+    reference = use()
+    gc.collect()
+    assert reference() is None
+
+
+def test_sparsity_is_that_of_the_rule() -> None:
+    f = custom_vjp(lambda x: x * 1.0)
+    f.defvjp(lambda x: (x, None), lambda kept, ct: (np.cumsum(ct),))
+    np.testing.assert_array_equal(sparsity_pattern(f)(X).toarray(), np.triu(np.ones((3, 3))))
+    g = tripled("jvp")
+    np.testing.assert_array_equal(sparsity_pattern(g)(X).toarray(), np.eye(3))
+
+
+def test_series_are_those_of_the_rule() -> None:
+    for way in WAYS:
+        got = jet(lambda x, way=way: way()(x, 2.0), (0.7,), ([1.0, 0.0, 0.0],))
+        expected = jet(lambda x: plain(x, 2.0), (0.7,), ([1.0, 0.0, 0.0],))
+        np.testing.assert_allclose(tree_leaves(got), tree_leaves(expected), rtol=1e-12)
+    assert jet(tripled("jvp"), (2.0,), ([1.0, 0.0],)) == (2.0, [3.0, 0.0])
+
+
+def test_rules_that_close_over_traced_values_run_in_threads() -> None:
+    def slope(s: float) -> float:
+        return float(np.sum(vmap(grad(scaled_slope, 1))(np.full(3, s), X)))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(slope, map(float, range(40)))) == [3.0 * s for s in range(40)]
 
 
 # -- what rules close over -----------------------------------------------------------------------------
