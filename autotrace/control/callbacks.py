@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import MissingRuleError
 from ..ir import Primitive, ShapedArray, here
-from ..tracing import bind, current_trace
+from ..tracing import bind
 from ..transforms.arguments import function_name, owned
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
@@ -212,16 +212,7 @@ def callback(callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     """
     check_callable(callback, "debug.callback", "debug.callback(f, x)")
     leaves, tree = leaves_and_tree((args, kwargs), "debug.callback")
-    bind_anywhere(DebugCallback(callback, tree), [x if hasattr(x, "dtype") else np.asarray(x)[()] for x in leaves])
-
-
-def bind_anywhere(primitive: Primitive, operands: Sequence[Any]) -> None:
-    """Record an equation in the running trace, also if nothing traced is among its operands."""
-    trace = current_trace()
-    if trace is None:
-        primitive.impl(*operands)
-    else:
-        trace.record(primitive, tuple([trace.atom(x) for x in operands]))
+    bind(DebugCallback(callback, tree), *[x if hasattr(x, "dtype") else np.asarray(x)[()] for x in leaves])
 
 
 def print_(fmt: str, *args: Any, **kwargs: Any) -> None:

@@ -22,7 +22,18 @@ from ..compile.codegen import Compiled
 from ..compile.program import Program
 from ..errors import GuardError
 from ..ir import Equation, Jaxpr, ShapedArray, place, print_jaxpr
-from ..tracing import SCALAR_AVALS, Guard, ShapeDtypeStruct, Tracer, bind, evaluate, leaf_aval, leaf_value, trace
+from ..tracing import (
+    SCALAR_AVALS,
+    Guard,
+    ShapeDtypeStruct,
+    Tracer,
+    bind,
+    effect_trace,
+    evaluate,
+    leaf_aval,
+    leaf_value,
+    trace,
+)
 from ..transforms.arguments import function_name, locate, owned
 from ..transforms.wrapper import Transformed, transformed
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
@@ -49,6 +60,8 @@ class _Path(NamedTuple):
 
     program: Program
     out_tree: PyTreeDef
+    talks: bool
+    """It does something beside computing: inside another trace, it is recorded there whatever its operands are."""
 
 
 class _Cache:
@@ -207,6 +220,8 @@ class Jitted(Transformed):
     def _run(self, key: Any, paths: tuple[_Path, ...], leaves: Sequence[Any], args: Any, kwargs: Any) -> Any:
         """Run the first path whose guards hold; trace another where none does."""
         for path in paths:
+            if path.talks and effect_trace() is not None:
+                return self._in_trace(key, self._arguments(args, kwargs))
             try:
                 outs = path.program(*leaves)
             except GuardError:
@@ -277,11 +292,12 @@ class Jitted(Transformed):
             raise self._unsettled(paths)
         path, values = self._record(arguments)
         jaxpr = path.program.jaxpr
-        if path.program.is_large and not any(type(x) is Tracer for x in jaxpr.constants):
+        spoken = path.talks and effect_trace() is not None
+        if path.program.is_large and not spoken and not any(type(x) is Tracer for x in jaxpr.constants):
             outs = path.program(*arguments.leaves)
         else:
             outs = evaluate(jaxpr, arguments.leaves, values)
-        if any(type(x) is Tracer for x in jaxpr.constants):
+        if any(type(x) is Tracer for x in (*jaxpr.constants, *outs)):
             return tree_unflatten(path.out_tree, outs)  # closes over an enclosing trace: good for this call only
         self._cache.misses += 1
         if _explaining.get():
@@ -294,7 +310,8 @@ class Jitted(Transformed):
         known = not any(type(x) is ShapeDtypeStruct for x in arguments.leaves)
         values = arguments.leaves if known else None
         traced = trace(arguments.call, arguments.avals, values, what, lasting=True)
-        return _Path(Program(traced.jaxpr), traced.out_tree), traced.values or {}
+        jaxpr = _guards_first(traced.jaxpr)
+        return _Path(Program(jaxpr), traced.out_tree, any(map(_talks, jaxpr.equations))), traced.values or {}
 
     def _in_trace(self, key: Any, arguments: _Arguments) -> Any:
         """Record a call, one equation; with guards, or closing over tracers, the equations themselves."""
@@ -441,8 +458,38 @@ def _result(path: _Path, outs: Sequence[Any], leaves: Sequence[Any]) -> Any:
     return tree_unflatten(path.out_tree, outs)
 
 
+def _talks(equation: Equation) -> bool:
+    """Tell whether an equation does more than compute and check."""
+    primitive = equation.primitive
+    if not primitive.effect or primitive.checks:
+        return False
+    programs = [run.program for run in primitive.runs()]
+    return not programs or any(_talks(inner) for program in programs for inner in program.equations)
+
+
+def _guards_first(jaxpr: Jaxpr) -> Jaxpr:
+    """Return ``jaxpr`` with what it says put off until all guards have held: another path would say it again.
+
+    Where something that both computes and talks stands before a guard, all stays in its place.
+    """
+    equations = jaxpr.equations
+    last = max([i for i, e in enumerate(equations) if type(e.primitive) is Guard], default=0)
+    talking = [e for e in equations[:last] if _talks(e)]
+    if not talking or any(e.outputs for e in talking):
+        return jaxpr
+    rest = [e for e in equations[: last + 1] if not _talks(e)]
+    return jaxpr.replace(equations=[*rest, *talking, *equations[last + 1 :]])
+
+
 def _guards(jaxpr: Jaxpr) -> list[Equation]:
-    return [e for e in jaxpr.equations if type(e.primitive) is Guard]
+    """Return the guards of ``jaxpr``, and those of the programs that its equations hold."""
+    found = []
+    for equation in jaxpr.equations:
+        if type(equation.primitive) is Guard:
+            found.append(equation)
+        elif equation.primitive.effect:
+            found += [guard for run in equation.primitive.runs() for guard in _guards(run.program)]
+    return found
 
 
 @contextmanager

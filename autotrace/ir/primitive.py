@@ -178,6 +178,8 @@ class Primitive:
     defaults: ClassVar[dict[str, Any]] = {}
     multiple: ClassVar[bool] = False
     """Several outputs: rules give and get tuples."""
+    checks: ClassVar[bool] = False
+    """Its effect is a check: on known values it is made at once, and not recorded."""
     effect: ClassVar[bool] = False
     """Kept though nothing uses its outputs."""
     stops: ClassVar[bool] = False

@@ -59,6 +59,7 @@ class Guard(Primitive):
     kind: str = "bool"
     multiple: ClassVar[bool] = True
     effect: ClassVar[bool] = True
+    checks: ClassVar[bool] = True
 
     def impl(self, x: Any) -> tuple[()]:
         value = _CONVERSIONS[self.kind](x)

@@ -41,6 +41,7 @@ __all__ = [
     "Trace",
     "bind",
     "current_trace",
+    "effect_trace",
     "evaluate",
     "infer",
     "innermost",
@@ -82,6 +83,7 @@ class Trace:
         "_carrying",
         "_indexed",
         "_producers",
+        "aside",
         "constants",
         "derived",
         "equations",
@@ -106,6 +108,8 @@ class Trace:
         self.lasting = lasting
         """The program outlives the call, so that the caller may change memory too."""
         self.order = next(_orders)
+        self.aside = False
+        """Records what is linear in tangents alone: what else runs meanwhile belongs to the enclosing trace."""
         self.layouts: dict[Var, tuple[Trace, Var, tuple[Any, ...]]] = {}
         """Of arrays that were written over, the array as it was first, and the steps to the part that is meant."""
         self.marks: tuple[tuple[Trace, int], ...] = ()
@@ -255,14 +259,18 @@ class Trace:
             return found
         self._index()
         stack = [var]
-        while stack:
-            equation = self._producers[stack[-1]]
-            missing = [v for v in equation.inputs if type(v) is Var and v not in values]
-            if missing:
-                stack.extend(missing)
-                continue
-            if stack.pop() not in values:
-                run(equation, values)
+        token = _current.set(None)  # effects of what runs here happen now
+        try:
+            while stack:
+                equation = self._producers[stack[-1]]
+                missing = [v for v in equation.inputs if type(v) is Var and v not in values]
+                if missing:
+                    stack.extend(missing)
+                    continue
+                if stack.pop() not in values:
+                    run(equation, values)
+        finally:
+            _current.reset(token)
         return values[var]
 
     def carries(self, var: Var) -> bool:
@@ -331,7 +339,7 @@ def run(equation: Equation, values: dict[Atom, Any]) -> None:
 
 def run_all(jaxpr: Jaxpr, values: dict[Atom, Any]) -> None:
     """Evaluate every equation whose outputs are not in ``values`` yet."""
-    if is_watching() or any([type(x) is Tracer for x in values.values()]):
+    if is_watching() or _current.get() is not None or any([type(x) is Tracer for x in values.values()]):
         for equation in jaxpr.equations:
             if not equation.outputs or equation.outputs[0] not in values:
                 run(equation, values)
@@ -376,9 +384,12 @@ def innermost(args: Sequence[Any]) -> Trace | None:
 def bind(primitive: Primitive, *args: Any) -> Any:
     """Apply ``primitive``: recorded in the innermost trace of ``args``, or computed where there is none.
 
-    The operands must suit the primitive exactly; promotion and broadcasting are the public functions' work.
+    The operands must suit the primitive exactly; promotion and broadcasting are the public functions' work. Effects are
+    recorded in the running trace, whatever their operands are, so that they keep their order.
     """
     trace = innermost(args)
+    if primitive.effect and not primitive.checks:
+        trace = effect_trace() or trace
     if trace is None:
         return primitive.impl(*args)
     return trace.record(primitive, tuple([trace.atom(x) for x in args]))
@@ -394,6 +405,14 @@ def peek(x: Any) -> Any:
 def current_trace() -> Trace | None:
     """Return the innermost open trace of this thread, if any."""
     return _current.get()
+
+
+def effect_trace() -> Trace | None:
+    """Return the innermost open trace that records what runs now, if any."""
+    trace = _current.get()
+    if trace is None or not trace.aside:
+        return trace
+    return next((outer for outer, _ in trace.marks if not outer.aside), None)
 
 
 class opened:  # noqa: N801  used as `with opened(trace):`, like a function

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import SOURCE, Atom, Jaxpr, Literal, ShapedArray, annotate
+from ..ir import SOURCE, Atom, Jaxpr, Literal, ShapedArray, annotate, is_watching, phase_name, watch
 from ..primitives.promotion import broadcast_to
 from ..tracing import Tracer, bind, leaf_value, trace
 from ..tree import broadcast_prefix, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
@@ -28,6 +28,7 @@ def batch_jaxpr(
     values: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, inputs, strict=True))
     mapped: set[Atom] = {v for v, b in zip(jaxpr.in_vars, batched, strict=True) if b}
+    watching = is_watching()
     token = SOURCE.set(None)
     try:
         for equation in jaxpr.equations:
@@ -39,6 +40,8 @@ def batch_jaxpr(
             else:
                 result = primitive.batch(size, args, [v in mapped for v in ins])
                 mapped.update(outs)
+            if watching:
+                watch(equation, args, result if primitive.multiple else (result,), phase_name(source))
             if primitive.multiple:
                 values.update(zip(outs, result, strict=True))
             else:

@@ -27,7 +27,8 @@ def push_forward(
     values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, primals, strict=True))
     holding = [e for e in jaxpr.equations if e.primitive.push is not None]
-    if not holding and not any([type(x) is Tracer for x in values.values()]):
+    ahead = not holding and not any([type(x) is Tracer for x in values.values()])
+    if ahead:
         run_all(jaxpr, values)  # nothing of the primal is recorded, so it need not stand beside its tangent
     moving: dict[Atom, Any] = {v: t for v, t in zip(jaxpr.in_vars, tangents, strict=True) if t is not None}
     token = SOURCE.set(None)
@@ -35,7 +36,8 @@ def push_forward(
         for equation in jaxpr.equations:
             primitive, inputs, outputs, source = equation
             still = primitive.stops or moving.keys().isdisjoint(inputs)
-            if (still or primitive.push is None) and (not outputs or outputs[0] not in values):
+            done = outputs[0] in values if outputs else ahead
+            if (still or primitive.push is None) and not done:
                 run(equation, values)
             if still:
                 continue

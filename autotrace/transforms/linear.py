@@ -40,6 +40,7 @@ def record_linear(
 ) -> tuple[Jaxpr, list[bool]]:
     """Record ``function`` of tangents; return its program, and which outputs are not known to be zero."""
     trace = Trace(what, snapshot=False)
+    trace.aside = True
     source = SOURCE.get()
     with opened(trace):
         SOURCE.set(source)
