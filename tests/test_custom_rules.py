@@ -471,6 +471,15 @@ def test_arguments_that_are_not_differentiated() -> None:
     assert "has in nondiff_argnums" in message(lambda: grad(power, 1)(3.0, 2.0), TypeError)
 
 
+def test_functions_without_a_signature() -> None:
+    f = custom_jvp(np.sin)
+    f.defjvp(lambda primals, tangents: (f(*primals), 2.0 * tangents[0]))
+    assert f(1.0) == np.sin(1.0) and grad(f)(1.0) == 2.0
+    assert message(lambda: grad(lambda x: f(1.0, dtype=x))(1.0), TypeError) == (
+        "custom_jvp(sin): arguments by name need a signature, and sin has none; got dtype. Pass them by position."
+    )
+
+
 class Model:
     def __init__(self, scale: float) -> None:
         self.scale = scale

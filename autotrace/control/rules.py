@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from types import FunctionType, MethodType
 from typing import Any, ClassVar, NamedTuple, NoReturn
@@ -252,10 +252,10 @@ class WithRule:
         self.label = function_name(fun)
         """What equations and messages call it."""
         self._what = f"{self.decorator}({self.label})"
-        try:
-            self._signature: inspect.Signature | None = inspect.signature(fun)
-        except (TypeError, ValueError):  # Python does not tell, as for many built-in functions
-            self._signature = None
+        self._signature: inspect.Signature | None = None
+        if not isinstance(fun, np.ufunc):  # whose signature, where it tells one, has out and where
+            with suppress(TypeError, ValueError):  # Python does not tell, as for many built-in functions
+                self._signature = inspect.signature(fun)
         self._nondiff = self._positions(nondiff_argnums, nondiff_argnames)
 
     def _positions(self, argnums: Any, argnames: Any) -> tuple[int, ...]:
@@ -329,11 +329,12 @@ class WithRule:
                 )
             return args
         bound = self._signature.bind(*args, **kwargs)
+        given_by_name = bound.kwargs
         bound.apply_defaults()
-        if bound.kwargs:
+        if given_by_name:
             raise TypeError(
                 f"{self._what}: every argument must have a position, for its rule; got the keyword-only "
-                f"{', '.join(bound.kwargs)}{here()}. Drop the star from the signature."
+                f"{', '.join(given_by_name)}{here()}. Drop the star from the signature."
             )
         return bound.args
 
