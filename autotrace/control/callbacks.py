@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ..errors import MissingRuleError
 from ..ir import Primitive, ShapedArray, here
-from ..tracing import bind
+from ..primitives.promotion import broadcast_to
+from ..tracing import Tracer, bind
 from ..transforms.arguments import function_name, owned
 from ..transforms.wrapper import check_callable
-from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
+from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_map, tree_unflatten
 from .flow import leaves_and_tree, scan
 from .programs import repeated
 
@@ -133,24 +135,47 @@ def pure_callback(
 
 
 class DebugCallback(Primitive):
-    """Calls ``function`` for what it does; there is no result. Stays in the program, in its place."""
+    """Calls ``function`` for what it does; there is no result. Stays in the program, in its place.
+
+    All operands carry ``axes`` axes of batches in front: it is called for each of their elements, in order. With
+    ``masked``, the first operand is a truth for each, and it is called where that holds.
+    """
 
     function: Callable[..., Any]
     tree: PyTreeDef
+    axes: int = 0
+    masked: bool = False
     multiple: ClassVar[bool] = True
     effect: ClassVar[bool] = True
     stops: ClassVar[bool] = True
 
     def impl(self, *operands: Any) -> tuple[()]:
-        args, kwargs = tree_unflatten(self.tree, [x.copy() if isinstance(x, np.ndarray) else x for x in operands])
-        self.function(*args, **kwargs)
+        for index in np.ndindex(np.shape(operands[0])[: self.axes] if self.axes else ()):
+            mask, rest = self._unmasked([x[index] if index else x for x in operands])
+            if all(mask):
+                args, kwargs = tree_unflatten(self.tree, [x.copy() if isinstance(x, np.ndarray) else x for x in rest])
+                self.function(*args, **kwargs)
         return ()
 
+    def _unmasked(self, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        """Return the mask, of one or none, and the other operands."""
+        return operands[: self.masked], operands[self.masked :]
+
     def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
-        arguments = _arguments(page, self.tree, operands)
+        lines, indent, names = [], "", list(operands)
+        if self.axes:
+            index = page.local("i")
+            shape = operands[0].aval.shape[: self.axes]
+            lines = [f"for {index} in np.ndindex({', '.join(map(str, shape))}):"]
+            indent, names = "    ", [f"{x}[{index}]" for x in operands]
+        mask, rest = self._unmasked(names)
+        for truth in mask:
+            lines.append(f"{indent}if {truth}:")
+            indent += "    "
+        arguments = _arguments(page, self.tree, rest)
         if isinstance(self.function, _Print):
-            return [f"print({self.function.fmt!r}.format({arguments}))"]
-        return [f"{page.function(self.function)}({arguments})"]
+            return [*lines, f"{indent}print({self.function.fmt!r}.format({arguments}))"]
+        return [*lines, f"{indent}{page.function(self.function)}({arguments})"]
 
     def abstract(self, *avals: ShapedArray) -> tuple[()]:
         return ()
@@ -159,9 +184,15 @@ class DebugCallback(Primitive):
         return ()
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> tuple[()]:
-        for row in range(size):
-            bind(self, *[x[row] if b else x for x, b in zip(inputs, batched, strict=True)])
-        return ()
+        rows = [x if b else repeated(x, size) for x, b in zip(inputs, batched, strict=True)]
+        return bind(DebugCallback(self.function, self.tree, self.axes + 1, self.masked), *rows)
+
+    def when(self, active: Any, operands: Sequence[Any]) -> tuple[()]:
+        """Call where ``active``, a truth, holds too."""
+        mask, rest = self._unmasked(operands)
+        shape = operands[0].shape[: self.axes] if self.axes else ()
+        every = broadcast_to(active, shape)
+        return bind(DebugCallback(self.function, self.tree, self.axes, True), mask[0] & every if mask else every, *rest)
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
@@ -189,8 +220,7 @@ def _written(page: Any, x: Any) -> str:
     if x is None:
         return "None"
     raise MissingRuleError(
-        f"to_python: callbacks must take tuples, lists and dicts; got {type(x).__name__}{here()}. "
-        "Pass its parts."
+        f"to_python: callbacks must take tuples, lists and dicts; got {type(x).__name__}{here()}. Pass its parts."
     )
 
 
@@ -213,6 +243,11 @@ def callback(callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     check_callable(callback, "debug.callback", "debug.callback(f, x)")
     leaves, tree = leaves_and_tree((args, kwargs), "debug.callback")
     bind(DebugCallback(callback, tree), *[x if hasattr(x, "dtype") else np.asarray(x)[()] for x in leaves])
+
+
+def bind_anywhere(primitive: Primitive, operands: Sequence[Any]) -> None:
+    """Record an equation that is there for its effect alone in the running trace, or run it where there is none."""
+    bind(primitive, *operands)
 
 
 def print_(fmt: str, *args: Any, **kwargs: Any) -> None:
@@ -257,18 +292,42 @@ class _Print:
 
 
 def _check_format(fmt: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-    """Raise where the fields of ``fmt`` and the arguments do not match: each argument must be used."""
+    """Raise where ``fmt`` and the arguments do not fit: each argument must have a field that can show it."""
     try:
-        fields = [name for _, name, _, _ in string.Formatter().parse(fmt) if name is not None]
+        fields = list(_fields(fmt))
     except ValueError as error:
         raise ValueError(
             f"debug.print: the format must be well formed; got {fmt!r}: {error}{here()}. Double braces that are meant."
         ) from None
-    roots = [name.split(".")[0].split("[")[0] for name in fields]
-    numbers = [i if root == "" else int(root) for i, root in enumerate(roots) if root == "" or root.isdigit()]
+    roots = [re.split(r"[.\[]", name)[0] for name in fields]
+    numbers = {i if root == "" else int(root) for i, root in enumerate(roots) if root == "" or root.isdigit()}
     names = {root for root in roots if root and not root.isdigit()}
-    if sorted(set(numbers)) != list(range(len(args))) or names != set(kwargs):
+    if numbers != set(range(len(args))) or names != set(kwargs):
         raise ValueError(
             f"debug.print: each argument must have a field in the format; got {fmt!r} for {len(args)} positional "
             f"arguments and the names ({', '.join(kwargs)}){here()}. Write {{}} or {{name}} for each."
         )
+    shown, shown_names = tree_map(_example, (tuple(args), kwargs))
+    try:
+        fmt.format(*shown, **shown_names)
+    except Exception as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"debug.print: the format must suit its arguments; got {fmt!r}: {error}{here()}. "
+            "Write {} for arrays, and numbers' formats for scalars."
+        ) from None
+
+
+def _fields(fmt: str) -> Iterator[str]:
+    """Yield the name of each field, and of those in the formats of fields."""
+    for _, name, inner, _ in string.Formatter().parse(fmt):
+        if name is not None:
+            yield name
+            yield from _fields(inner or "")
+
+
+def _example(x: Any) -> Any:
+    """Return a value like ``x`` to try a format on."""
+    if type(x) is Tracer:
+        return np.broadcast_to(np.ones((), x.dtype), tuple([max(n, 0) for n in x.shape]))[()]
+    return np.asarray(x)[()] if not hasattr(x, "dtype") else x

@@ -18,6 +18,7 @@ from .loops import batched_avals, chosen, tangents_of
 from .programs import (
     Split,
     batched_program,
+    conditional,
     derive,
     filled,
     has_effect,
@@ -210,10 +211,17 @@ class Cond(Primitive):
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
         index, *operands = inputs
         marks = tuple(batched[1:])
-        loop = self._batched(size, marks)
         if not batched[0]:
-            return bind(loop, index, *operands)
-        return self._each_its_own(size, index, operands, marks, loop)
+            return bind(self._batched(size, marks), index, *operands)
+        return self._each_its_own(size, index, operands, marks)
+
+    def when(self, active: Any, operands: Sequence[Any]) -> Sequence[Any]:
+        """Run; call no callback unless ``active``."""
+        return bind(self._conditional(), operands[0], active, *operands[1:])
+
+    @remembered
+    def _conditional(self) -> Cond:
+        return Cond(tuple(map(conditional, self.branches)), self.owners)
 
     @remembered
     def _batched(self, size: int, marks: tuple[bool, ...]) -> Cond:
@@ -226,17 +234,18 @@ class Cond(Primitive):
         return Cond(tuple(map(whole, self.branches)), self.owners)
 
     def _each_its_own(
-        self, size: int, index: Any, operands: Sequence[Any], marks: Sequence[bool], loop: Cond
+        self, size: int, index: Any, operands: Sequence[Any], marks: tuple[bool, ...]
     ) -> Sequence[Any]:
         """Run each branch that some row takes, on rows that take it: the others' places are filled with one of them."""
+        whole = self._conditional()._batched(size, (True, *marks)) if self.effect else self._batched(size, marks)
         outs: list[Any] = []
         owners = self.owners or (-1,) * len(self.outputs)
         last = len(self.branches) - 1
-        for k, branch in enumerate(loop.branches):
+        for k, branch in enumerate(whole.branches):
             taken = _takes(index, k, last)
             rows = own_rows(taken)
             given = [gather(x, [rows]) if m else x for x, m in zip(operands, marks, strict=True)]
-            found = bind(_if_any(branch), taken.any(), *given)
+            found = bind(_if_any(branch), taken.any(), *([taken] if self.effect else []), *given)
             outs = [
                 x if not outs or owner == k else outs[i] if owner >= 0 else chosen(taken, x, outs[i])
                 for i, (x, owner) in enumerate(zip(found, owners, strict=True))

@@ -12,9 +12,20 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from ..compile.simplify import simplify
-from ..ir import Atom, Equation, Jaxpr, Literal, ShapedArray, Var, eliminate_dead_code, inline, tangent_dtype
+from ..ir import (
+    Atom,
+    Equation,
+    Jaxpr,
+    Literal,
+    ShapedArray,
+    Var,
+    deriving,
+    eliminate_dead_code,
+    inline,
+    tangent_dtype,
+)
 from ..primitives.promotion import broadcast_to
-from ..tracing import Traced, Tracer, evaluate, trace
+from ..tracing import Traced, Tracer, evaluate, run, trace
 from ..transforms.batching import batch_jaxpr
 from ..transforms.forward import push_forward
 from ..transforms.linear import linearize_jaxpr
@@ -25,6 +36,7 @@ __all__ = [
     "Split",
     "batched_program",
     "close",
+    "conditional",
     "derive",
     "filled",
     "has_effect",
@@ -93,6 +105,25 @@ def close(jaxpr: Jaxpr) -> tuple[Jaxpr, list[Any]]:
 def has_effect(*programs: Jaxpr) -> bool:
     """Tell whether one of ``programs`` has equations that must be kept."""
     return any(equation.primitive.effect for jaxpr in programs for equation in jaxpr.equations)
+
+
+def conditional(jaxpr: Jaxpr) -> Jaxpr:
+    """Return ``jaxpr`` with a truth as a further input, in front: where it is false, no callback is called."""
+
+    def whole(tracers: list[Any]) -> list[Any]:
+        values: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
+        values.update(zip(jaxpr.in_vars, tracers[1:], strict=True))
+        for equation in jaxpr.equations:
+            when = getattr(equation.primitive, "when", None)
+            if when is None or not equation.primitive.effect:
+                run(equation, values)
+                continue
+            operands = [v.value if type(v) is Literal else values[v] for v in equation.inputs]
+            with deriving(equation.source):
+                values.update(zip(equation.outputs, when(tracers[0], operands), strict=True))
+        return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
+
+    return derive(whole, [ShapedArray((), np.dtype(bool)), *jaxpr.in_avals], "vmap")
 
 
 def tangent_of(aval: ShapedArray) -> ShapedArray:

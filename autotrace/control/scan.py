@@ -29,6 +29,7 @@ from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slot
 from .products import SummedProduct, without_products
 from .programs import (
     batched_program,
+    conditional,
     derive,
     filled,
     has_effect,
@@ -426,6 +427,15 @@ class Scan(Primitive):
 
         jaxpr = derive(step, avals, "scan")
         return Scan(jaxpr, self.length, self.consts, self.carry, self.reverse, self.masked and not masked)
+
+    def when(self, active: Any, operands: Sequence[Any]) -> Sequence[Any]:
+        """Run; call no callback unless ``active``."""
+        return bind(self._conditional(), active, *operands)
+
+    @remembered
+    def _conditional(self) -> Scan:
+        program = conditional(self.jaxpr)
+        return Scan(program, self.length, self.consts + 1, self.carry, self.reverse, self.masked)
 
     # -- sparsity ----------------------------------------------------------------------------------
 

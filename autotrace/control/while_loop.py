@@ -19,6 +19,7 @@ from ..tracing import Tracer, bind, evaluate
 from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
 from .programs import (
     batched_program,
+    conditional,
     derive,
     filled,
     has_effect,
@@ -301,6 +302,8 @@ class While(Primitive):
         consts = batched_avals((*self.condition.in_avals[:at], *self.body.in_avals[: self.body_consts]), size, marks)
         one = batched_avals(self.condition.in_avals[at:], size, [True] * count)
         flags = ShapedArray((size,), np.dtype(bool))
+        body = conditional(self.body) if has_effect(self.body) else _widened_in_front(self.body)
+        asks = conditional(self.condition) if has_effect(self.condition) else _widened_in_front(self.condition)
 
         def goes_on(tracers: list[Any]) -> list[Any]:
             return [tracers[0].any()]
@@ -312,10 +315,10 @@ class While(Primitive):
             given, result = [next(rest) for _ in one], [next(rest) for _ in one]
             whole = [True] * count
             outs = batched_program(
-                self.body, size, [*fixed[at:], *given], [*marks[at:], *whole], [True] * len(self.body.outputs)
+                body, size, [active, *fixed[at:], *given], [True, *marks[at:], *whole], [True] * len(body.outputs)
             )
             new, ys = outs[:count], outs[count:]
-            [still] = batched_program(self.condition, size, [*fixed[:at], *new], [*marks[:at], *whole], [True])
+            [still] = batched_program(asks, size, [active, *fixed[:at], *new], [True, *marks[:at], *whole], [True])
             running = still & active
             if self.masked:
                 ys[0] = active
@@ -329,6 +332,16 @@ class While(Primitive):
         condition = derive(goes_on, [flags, *one, *one], "while_loop")
         return While(condition, derive(step, [*consts, flags, *one, *one], "while_loop"), 0, len(consts))
 
+    def when(self, active: Any, operands: Sequence[Any]) -> Sequence[Any]:
+        """Run; call no callback unless ``active``."""
+        at = self.condition_consts
+        return bind(self._conditional(), active, *operands[:at], active, *operands[at:])
+
+    @remembered
+    def _conditional(self) -> While:
+        programs = conditional(self.condition), conditional(self.body)
+        return While(*programs, self.condition_consts + 1, self.body_consts + 1, self.masked)
+
     # -- sparsity ----------------------------------------------------------------------------------
 
     def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
@@ -340,6 +353,12 @@ class While(Primitive):
 def own_rows(active: Any) -> Any:
     """Return for each row its number where it is ``active``, and the number of one that is elsewhere."""
     return np.where(active, np.arange(active.shape[0]), np.argmax(active))
+
+
+def _widened_in_front(jaxpr: Jaxpr) -> Jaxpr:
+    """Return ``jaxpr`` with a truth in front, which it does not read."""
+    inputs = [Var(ShapedArray((), np.dtype(bool))), *jaxpr.in_vars]
+    return Jaxpr(inputs, jaxpr.equations, jaxpr.outputs, jaxpr.const_vars, jaxpr.constants)
 
 
 def _widened(jaxpr: Jaxpr, avals: Sequence[ShapedArray]) -> Jaxpr:
