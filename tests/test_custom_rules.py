@@ -26,6 +26,7 @@ from autotrace import (
     grad,
     hessian,
     jacfwd,
+    jacobian,
     jacrev,
     jet,
     jit,
@@ -245,6 +246,8 @@ def test_clipped_gradients() -> None:
     assert grad(f)(3.0) == 2.0 and grad(f)(-3.0) == -1.0
     np.testing.assert_array_equal(vmap(grad(f))(np.array([3.0, -3.0, 0.05])), [2.0, -1.0, 0.5])
     np.testing.assert_array_equal(jit(grad(lambda x: np.sum(f(x))))(np.array([3.0, -3.0])), [2.0, -1.0])
+    np.testing.assert_array_equal(jacobian(f)(np.array([3.0, -3.0])), np.diag([2.0, -1.0]) * 1.0)
+    assert jacobian(f)(3.0) == 2.0
     for _ in range(40):  # also once the gradient is compiled
         assert grad(jit(f))(3.0) == 2.0
     assert grad(grad(grad(lambda x: 0.001 * f(x))))(1.0) == 0.0

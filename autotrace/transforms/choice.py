@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..compile.reuse import is_concrete
 from ..errors import AutotraceError
-from ..ir import Atom, Equation, Jaxpr, ShapedArray, program_cost
+from ..ir import Atom, Equation, Jaxpr, ShapedArray, has_backward_rule, program_cost
 from ..tracing import run_all, trace
 from .arguments import Leaves, Run, Selection
 from .coloring import Coloring, color_bidirectional, color_columns, color_rows, color_symmetric
@@ -125,7 +125,10 @@ def choose(problem: Problem, options: Options, started: Started) -> Plan:
     cuts = find_cuts(jaxpr, problem.inputs, problem.outputs, equations)
     if not real or any(v.aval.dtype != problem.dtype() for cut in cuts for v in cut.vars):
         cuts = [cuts[0], cuts[-1]]
-    scalars = real and of_scalars(equations, jaxpr.in_vars[: problem.inputs], options.mode == "elimination")
+    backward = options.mode == "auto" and has_backward_rule(jaxpr)  # others would have to transpose it, if they can
+    scalars = (
+        real and not backward and of_scalars(equations, jaxpr.in_vars[: problem.inputs], options.mode == "elimination")
+    )
     prices = survey(problem, equations, cuts, scalars)
     forward = _sweep("forward", prices.forward, columns, rows * columns)
     reverse = _sweep("reverse", prices.reverse, rows, rows * columns)
@@ -138,6 +141,11 @@ def choose(problem: Problem, options: Options, started: Started) -> Plan:
     if not isinstance(prices.elimination, str):
         flops, moved, seconds = prices.elimination
         elimination = Candidate("elimination", "1", flops, moved, seconds, "Markowitz order", Recipe("elimination"))
+    if backward:
+        forward, mixed, elimination = (
+            Candidate(c.mode, refused="a backward rule of the user's (ask for it by name)")
+            for c in (forward, mixed, elimination)
+        )
     dense = [forward, reverse, mixed, elimination]
     sparse = _sparse(
         problem, options, prices, forward, reverse, min([c.seconds for c in dense if not c.refused] or [0])
