@@ -9,7 +9,9 @@ from __future__ import annotations
 __all__ = [
     "AutotraceError",
     "ConcretizationTypeError",
+    "ConvergenceError",
     "GuardError",
+    "IntegrationError",
     "JaxprFileError",
     "JaxprSyntaxError",
     "JaxprTypeError",
@@ -54,8 +56,16 @@ class UnexpectedTracerError(AutotraceError, RuntimeError):
     """A traced value outlived the function call in which it was made."""
 
 
+class ConvergenceError(AutotraceError, RuntimeError):
+    """A solver has not found what its result, or a derivative of it, rests on."""
+
+
 class GuardError(AutotraceError, RuntimeError):
     """A program was run on values that take another path through Python's control flow."""
+
+
+class IntegrationError(AutotraceError, ArithmeticError):
+    """A differential equation cannot be solved up to the time that was asked for: see :func:`autotrace.odeint`."""
 
 
 class JaxprFileError(AutotraceError, ValueError):

@@ -1,5 +1,6 @@
 """Equations that hold programs, and the functions that make them. They stand above the transforms they use."""
 
+from .associative import associative_scan
 from .callbacks import pure_callback
 from .checkpoint import (
     checkpoint,
@@ -17,12 +18,14 @@ from .flow import cond, fori_loop, map, scan, switch, while_loop
 from .jit import disable_jit, explain_cache_misses, jit
 from .linear_call import linear_call
 from .linear_solve import custom_linear_solve
+from .ode import odeint
 from .root import custom_root
 from .rules import SymbolicZero
 
 __all__ = [
     "CustomVJPPrimal",
     "SymbolicZero",
+    "associative_scan",
     "checkpoint",
     "checkpoint_name",
     "checkpoint_policies",
@@ -40,6 +43,7 @@ __all__ = [
     "jit",
     "linear_call",
     "map",
+    "odeint",
     "print_saved_residuals",
     "pure_callback",
     "saved_residuals",
