@@ -129,8 +129,8 @@ def test_names_of_arguments():
     ]  # fmt: skip
     assert names_of(make_jaxpr(grad(f))({"w": [1.0]}, 2.0, 3.0, 4.0, scale=5.0))[0] == "params_w_0"
     assert names_of(make_jaxpr(lambda n, x: x * n, static_argnums=0)(2, 1.0))[0] == "x"
-    jaxpr = make_jaxpr(np.sin)(1.0)
-    assert names_of(jaxpr) == ["x", "a"]
+    assert names_of(make_jaxpr(np.sin)(1.0)) == ["x", "a"]
+    assert names_of(make_jaxpr(np.add)(1.0, 2.0)) == ["x1", "x2", "a"]
 
 
 def test_names_of_local_variables():
@@ -144,6 +144,18 @@ def test_names_of_local_variables():
         return mean * z
 
     assert names_of(make_jaxpr(f)(X)) == ["x", "y", "y_1", "u", "v", "z", "a", "mean", "b"]
+
+
+def test_names_of_what_functions_written_in_python_return():
+    def f(x):
+        total = x.sum()
+        inner = x.dot(x)
+        parts = [np.sin(element) for element in x]
+        last, rows = scan(lambda carry, row: (carry + row, carry * row), inner, x)
+        return total, parts, last, rows
+
+    named = {"total", "inner", "element", "element_1", "element_2", "last", "rows"}
+    assert named <= set(names_of(make_jaxpr(f)(X)))
 
 
 def test_names_of_tangents():

@@ -147,10 +147,12 @@ def _stores(code: CodeType) -> dict[int, tuple[str, ...]]:
     """Return for each instruction of ``code`` whose value is stored in variables at once their names."""
     instructions = [i for i in dis.get_instructions(code) if i.opname not in _SILENT]
     found: dict[int, tuple[str, ...]] = {}
-    for position, instruction in enumerate(instructions):
+    for position, instruction in enumerate(instructions[:-1]):
         names = tuple(_names_stored(instructions[position + 1 : position + 2 + _MOST_TARGETS]))
         if names and all(map(str.isidentifier, names)):  # others are those of tools that rewrite code
-            found[instruction.offset] = names
+            # While a function written in Python runs, Python 3.11 and 3.12 point into the caches behind the call.
+            for offset in range(instruction.offset, instructions[position + 1].offset, 2):
+                found[offset] = names
     return found
 
 

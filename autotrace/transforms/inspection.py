@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..compile.simplify import simplify
 from ..ir import Jaxpr, argument_name, user_source
 from ..tracing import ShapeDtypeStruct, Traced, leaf_value, trace
@@ -73,6 +75,8 @@ def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str
 
 def _parameters(fun: Callable[..., Any], count: int) -> list[str]:
     """Return a name for each of ``count`` positional arguments: those of the signature as far as they go."""
+    if isinstance(fun, np.ufunc):  # they have signatures since NumPy 2.4, and these names
+        return ["x"] if count == 1 else [f"x{i + 1}" for i in range(count)]
     try:
         parameters = inspect.signature(fun).parameters.values()
     except (TypeError, ValueError):  # Python does not tell, as for many built-in functions
