@@ -60,8 +60,9 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 
 
 def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], operands: Any) -> Any:
-    leaves, tree = leaves_and_tree(operands, what)
-    avals = [_aval(x) for x in leaves]
+    given, tree = leaves_and_tree(operands, what)
+    leaves = [as_array(x) for x in given]
+    avals = [aval_as_seen(x) for x in leaves]
     bodies = [
         trace_body(lambda tracers, fun=fun: fun(*tree_unflatten(tree, tracers)), avals, f"{what}({function_name(fun)})")  # type: ignore[misc]
         for fun in functions
@@ -70,8 +71,8 @@ def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], oper
     consts = [x for body in bodies for x in body.consts]
     branches = []
     for k, body in enumerate(bodies):
-        before = [_aval(x) for other in bodies[:k] for x in other.consts]
-        after = [_aval(x) for other in bodies[k + 1 :] for x in other.consts]
+        before = [aval_as_seen(x) for other in bodies[:k] for x in other.consts]
+        after = [aval_as_seen(x) for other in bodies[k + 1 :] for x in other.consts]
         branches.append(_padded(body, before, after))
     outs = bind(Cond(tuple(branches)), index, *consts, *leaves)
     return tree_unflatten(bodies[0].out_tree, owned(outs, [*consts, *leaves]))
@@ -103,7 +104,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     )
     condition = trace_body(
         lambda tracers: cond_fun(tree_unflatten(tree, tracers)),
-        [_aval(x) for x in leaves],
+        [aval_as_seen(x) for x in leaves],
         f"while_loop({function_name(cond_fun)})",
     )
     _check_truth(condition, "while_loop: cond_fun")
@@ -247,7 +248,7 @@ def leaves_and_tree(tree: Any, what: str) -> tuple[list[Any], PyTreeDef]:
     return checked, treedef
 
 
-def _aval(x: Any) -> ShapedArray:
+def aval_as_seen(x: Any) -> ShapedArray:
     """Return the aval of a leaf as a loop or a branch sees it: never weakly typed."""
     if type(x) in SCALAR_AVALS:
         return SCALAR_AVALS[type(x)].strong()
@@ -272,21 +273,21 @@ def _settled(
     carried: Callable[[Body], tuple[PyTreeDef, Sequence[ShapedArray]]],
 ) -> tuple[list[Any], Body]:
     """Trace the body, and check that the carry keeps its type. Python's numbers take the dtype that comes back."""
-    body = traced([_aval(x) for x in leaves])
+    body = traced([aval_as_seen(x) for x in leaves])
     out_tree, avals = carried(body)
     values = [as_array(x) for x in leaves]
     if out_tree == tree:
         for i, (x, aval) in enumerate(zip(leaves, avals, strict=True)):
             if (
                 _is_weak(x)
-                and aval.dtype != _aval(x).dtype
-                and np.result_type(_aval(x).dtype, aval.dtype) == aval.dtype
+                and aval.dtype != aval_as_seen(x).dtype
+                and np.result_type(aval_as_seen(x).dtype, aval.dtype) == aval.dtype
             ):
                 values[i] = values[i].astype(aval.dtype)
-        if [v.dtype for v in values] != [_aval(x).dtype for x in leaves]:
-            body = traced([_aval(v) for v in values])
+        if [v.dtype for v in values] != [aval_as_seen(x).dtype for x in leaves]:
+            body = traced([aval_as_seen(v) for v in values])
             out_tree, avals = carried(body)
-    check_same(what, "carry", tree, [_aval(v) for v in values], out_tree, avals, ("at first", "after one run"))
+    check_same(what, "carry", tree, [aval_as_seen(v) for v in values], out_tree, avals, ("at first", "after one run"))
     return values, body
 
 
@@ -313,7 +314,7 @@ def _check_truth(condition: Body, what: str) -> None:
 
 
 def _shown(x: Any) -> str:
-    return str(_aval(x)) if type(x) in SCALAR_AVALS or hasattr(x, "dtype") else type(x).__name__
+    return str(aval_as_seen(x)) if type(x) in SCALAR_AVALS or hasattr(x, "dtype") else type(x).__name__
 
 
 def _integer(x: Any, what: str, cure: str) -> Any:
@@ -372,9 +373,9 @@ def _written_out(
             "scan",
             "carry",
             structure,
-            [_aval(x) for x in before],
+            [aval_as_seen(x) for x in before],
             out_tree,
-            [_aval(x) for x in leaves],
+            [aval_as_seen(x) for x in leaves],
             ("at first", "after one run"),
         )
         carry = new

@@ -7,20 +7,21 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..compile.program import Program
-from ..ir import Jaxpr, Primitive, ShapedArray, Var
+from ..ir import Jaxpr, Primitive, Run, ShapedArray, Var
 from ..tracing import bind
 from ..transforms.arguments import owned
 from ..transforms.batching import batch_jaxpr
 from ..transforms.forward import push_forward
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
+from .checked import checked
 from .flow import as_array, leaves_and_tree
-from .linear_solve import custom_linear_solve
+from .linear_solve import linear_solve, with_aux
 from .loops import batched_avals, tangents_of
 from .matching import check_same
-from .programs import batched_program, derive, filled, remembered, repeated, trace_body
+from .programs import batched_program, derive, filled, has_effect, remembered, repeated, trace_body
 
-__all__ = ["MappedRoot", "Root", "custom_root"]
+__all__ = ["MappedRoot", "Root", "custom_root", "find_root"]
 
 
 class Root(Primitive):
@@ -28,6 +29,9 @@ class Root(Primitive):
 
     Outputs are x, of ``tree``, then what else ``solve`` gives. With J the derivative of f in x, J dx = -df, which
     ``tangent_solve`` solves.
+
+    With a ``message``, the last two outputs tell whether x is a root, and a figure for the message: derivatives of what
+    is none are errors. With a ``slope_message``, ``tangent_solve`` tells the same of its solution.
     """
 
     f: Jaxpr
@@ -35,7 +39,14 @@ class Root(Primitive):
     tangent_solve: Callable[..., Any]
     tree: PyTreeDef
     consts: int
+    message: str = ""
+    slope_message: str = ""
     multiple: ClassVar[bool] = True
+
+    @cached_property
+    def effect(self) -> bool:  # type: ignore[override]
+        """Whether the program of ``solve`` has equations that must be kept."""
+        return has_effect(self.solve)
 
     @cached_property
     def program(self) -> Program:
@@ -50,6 +61,12 @@ class Root(Primitive):
     def impl(self, *operands: Any) -> Sequence[Any]:
         return self.program(*operands[self.consts :])
 
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        return [page.call(targets, self.solve, operands[self.consts :], "solve")]
+
+    def runs(self) -> Sequence[Run]:
+        return (Run(self.solve),)
+
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         return self.solve.out_avals
 
@@ -61,13 +78,23 @@ class Root(Primitive):
         if all(t is None for t in moved):
             return nothing
         rhs = [-t for t in filled(moved, self.f.out_avals, [True] * count)]
+        if self.message:
+            rhs = [checked(r, *outputs[-2:], self.message) for r in rhs]
         avals = self.f.out_avals
 
         def slope(v: Any) -> Any:
             dots = push_forward(self.f, [*fixed, *x], [*[None] * self.consts, *tree_flatten(v)[0]])[1]
             return tree_unflatten(self.tree, filled(dots, avals, [True] * count))
 
-        found = custom_linear_solve(slope, tree_unflatten(self.tree, rhs), self.tangent_solve, self.tangent_solve)
+        found = linear_solve(
+            slope,
+            tree_unflatten(self.tree, rhs),
+            self.tangent_solve,
+            transpose_solve=self.tangent_solve,
+            has_aux=bool(self.slope_message),
+            message=self.slope_message,
+        )
+        found = found[0] if self.slope_message else found
         return [*tree_flatten(found)[0], *nothing[count:]]
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
@@ -105,6 +132,17 @@ class MappedRoot(Primitive):
 
     def impl(self, *operands: Any) -> Sequence[Any]:
         return self.program(*[ShapedArray(x.shape, x.dtype) for x in operands])(*operands)
+
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        return [page.call(targets, self.solver(*[x.aval.strong() for x in operands]), operands, "solve")]
+
+    @cached_property
+    def effect(self) -> bool:  # type: ignore[override]
+        """Whether the program of one row has equations that must be kept."""
+        return bool(self.inner.effect)
+
+    def runs(self) -> Sequence[Run]:
+        return tuple([Run(run.program, run.times and run.times * self.size) for run in self.inner.runs()])
 
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
         outs = self.inner.abstract(*self.rows(avals))
@@ -155,7 +193,8 @@ def custom_root(
     They do not depend on how it was found: with f(x, p) = 0, dx = -(df/dx)^-1 (df/dp) dp (the implicit function
     theorem). ``f`` maps a tree to one of the same structure and shapes, and may close over what derivatives are asked
     for. ``tangent_solve(g, y)`` solves ``g(v) = y`` for a linear ``g``, and also its transpose in reverse mode:
-    ``lambda g, y: y / g(1.0)`` for scalars. With ``has_aux``, ``solve`` returns ``(x, aux)`` and so does this.
+    ``lambda g, y: y / g(1.0)`` for scalars, :func:`dense_solve` for anything small. It must not close over traced
+    values. With ``has_aux``, ``solve`` returns ``(x, aux)`` and so does this.
 
     Raises ``TypeError`` where ``f`` or ``solve`` returns what is not like the guess.
 
@@ -165,30 +204,45 @@ def custom_root(
     ...     return while_loop(lambda x: np.abs(f(x)) > 1e-12, lambda x: x - f(x) / grad(f)(x), x)
     >>> def square_root(a):
     ...     return custom_root(lambda x: x * x - a, 1.0, newton, lambda g, y: y / g(1.0))
-    >>> square_root(4.0), grad(square_root)(4.0), grad(grad(square_root))(4.0)
-    (np.float64(2.0), np.float64(0.25), np.float64(-0.03125))
+    >>> [round(float(f(4.0)), 9) for f in (square_root, grad(square_root), grad(grad(square_root)))]
+    [2.0, 0.25, -0.03125]
     """
     for fun in (f, solve, tangent_solve):
         check_callable(fun, "custom_root", "custom_root(f, guess, solve, tangent_solve)")
-    leaves, tree = leaves_and_tree(initial_guess, "custom_root")
+    return find_root(f, initial_guess, solve, tangent_solve, has_aux)
+
+
+def find_root(
+    f: Callable[[Any], Any],
+    initial_guess: Any,
+    solve: Callable[..., Any],
+    tangent_solve: Callable[..., Any],
+    has_aux: bool = False,
+    *,
+    what: str = "custom_root",
+    message: str = "",
+    slope_message: str = "",
+) -> Any:
+    """Do what :func:`custom_root` tells, in the name of ``what``; for the messages see :class:`Root`."""
+    leaves, tree = leaves_and_tree(initial_guess, what)
     given = [as_array(x) for x in leaves]
     avals = [ShapedArray(x.shape, x.dtype) for x in given]
-    body = trace_body(lambda tracers: f(tree_unflatten(tree, tracers)), avals, "custom_root(f)")
+    body = trace_body(lambda tracers: f(tree_unflatten(tree, tracers)), avals, f"{what}(f)")
     when = ("in the guess", "from f")
-    check_same("custom_root", "value of f", tree, avals, body.out_tree, body.jaxpr.out_avals, when)
+    check_same(what, "value of f", tree, avals, body.out_tree, body.jaxpr.out_avals, when)
     trees: list[PyTreeDef] = []
 
     def run(tracers: list[Any]) -> list[Any]:
-        found = solve(f, tree_unflatten(tree, tracers))
-        x, aux = found if has_aux else (found, ())
+        x, aux = with_aux(solve(f, tree_unflatten(tree, tracers)), has_aux, what, "solve")
         (outs, x_tree), (rest, aux_tree) = tree_flatten(x), tree_flatten(aux)
         trees[:] = [x_tree, aux_tree]
         return [*outs, *rest]
 
-    solver = trace_body(run, avals, "custom_root(solve)")
+    solver = trace_body(run, avals, f"{what}(solve)")
     found = solver.jaxpr.out_avals[: trees[0].num_leaves]
-    check_same("custom_root", "root", tree, avals, trees[0], found, ("in the guess", "from solve"))
+    check_same(what, "root", tree, avals, trees[0], found, ("in the guess", "from solve"))
     operands = [*body.consts, *solver.consts, *given]
-    outs = owned(bind(Root(body.jaxpr, solver.jaxpr, tangent_solve, tree, len(body.consts)), *operands), operands)
+    root = Root(body.jaxpr, solver.jaxpr, tangent_solve, tree, len(body.consts), message, slope_message)
+    outs = owned(bind(root, *operands), operands)
     x = tree_unflatten(tree, outs[: len(given)])
     return (x, tree_unflatten(trees[1], outs[len(given) :])) if has_aux else x
