@@ -11,7 +11,7 @@ TORCH ?= torch==2.13.0
 BIN = $(VENV)/bin
 PIP = -m pip install --quiet --disable-pip-version-check
 EXAMPLES = quickstart forward_and_reverse linear_regression digits
-BENCHMARKS = eager nested taylor linear_time suite
+BENCHMARKS = eager nested taylor linear_time checkpointing suite
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:

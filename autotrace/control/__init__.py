@@ -8,6 +8,7 @@ from .checkpoint import (
     checkpoint_policies,
     checkpointed_scan,
     print_saved_residuals,
+    remat,
     saved_residuals,
 )
 from .closures import closure_convert
@@ -46,6 +47,7 @@ __all__ = [
     "odeint",
     "print_saved_residuals",
     "pure_callback",
+    "remat",
     "saved_residuals",
     "scan",
     "switch",

@@ -9,21 +9,21 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compile.program import Program
-from ..ir import Atom, Equation, Jaxpr, Linear, Linearized, Operand, Primitive, ShapedArray, Slot, place
+from ..ir import Atom, Equation, Jaxpr, Linear, Linearized, Operand, Primitive, ShapedArray, Slot, inline, place
 from ..primitives.contraction import Einsum
 from ..primitives.families import LinearMap
-from ..tracing import Tracer, bind, leaf_value
-from ..transforms.arguments import function_name, leaves_of, owned, trace_leaves
+from ..tracing import ShapeDtypeStruct, Tracer, bind, leaf_aval, leaf_value
+from ..transforms.arguments import function_name, owned, positions_of
+from ..transforms.inspection import make_jaxpr
 from ..transforms.linear import transpose_jaxpr
 from ..transforms.sparsity import through
 from ..transforms.wrapper import check_callable, transformed
 from ..tree import keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_map, tree_unflatten
+from .applied import Applied
 from .flow import leaves_and_tree, rows_length, scan
 from .loops import batched_avals, tangents_of
 from .programs import (
@@ -32,7 +32,6 @@ from .programs import (
     conditional,
     derive,
     filled,
-    has_effect,
     pushed_program,
     reached,
     remembered,
@@ -41,7 +40,9 @@ from .programs import (
     tangent_of,
     trace_body,
 )
+from .scan import Scan
 from .series import Marks, gathered_series, higher, higher_avals, marks_of, pushed_series
+from .while_loop import While
 
 __all__ = [
     "Checkpoint",
@@ -50,13 +51,14 @@ __all__ = [
     "checkpoint_policies",
     "checkpointed_scan",
     "print_saved_residuals",
+    "remat",
     "saved_residuals",
 ]
 
 Policy = Callable[..., bool]
 
 
-class Checkpoint(Primitive):
+class Checkpoint(Applied):
     """``jaxpr`` applied to the operands; reverse mode keeps them and what the ``policy`` says, and runs it again.
 
     The compiler does not write the program out in its place: it would find the second run to be the first one.
@@ -65,28 +67,6 @@ class Checkpoint(Primitive):
     jaxpr: Jaxpr
     label: str
     policy: Policy | None = None
-    multiple: ClassVar[bool] = True
-
-    @cached_property
-    def effect(self) -> bool:  # type: ignore[override]
-        """Whether the program has equations that must be kept."""
-        return has_effect(self.jaxpr)
-
-    @cached_property
-    def kernel(self) -> Program:
-        """The program, compiled once it has run often enough."""
-        return Program(self.jaxpr)
-
-    def impl(self, *inputs: Any) -> Sequence[Any]:
-        return self.kernel(*inputs)
-
-    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
-        return [page.call(targets, self.jaxpr, operands, self.label)]
-
-    def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
-        if [(a.shape, a.dtype) for a in avals] != [(a.shape, a.dtype) for a in self.jaxpr.in_avals]:
-            raise TypeError(f"checkpoint: operands must be {self.jaxpr.in_avals}; got {avals}.")
-        return self.jaxpr.out_avals
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
         return self.push(primals, tangents)[1]
@@ -302,46 +282,67 @@ class checkpoint_policies:  # noqa: N801  a namespace, as in JAX
         return policy
 
 
-def checkpoint(fun: Callable[..., Any] | None = None, *, policy: Policy | None = None) -> Any:
+def _batch_indices(product: Einsum) -> set[str]:
+    """Return the letters of axes that both operands and the result have."""
+    operands, out = product.subscripts.split("->")
+    x, y = operands.split(",")
+    return set(x) & set(y) & set(out)
+
+
+def _check_policy(what: str, policy: Any) -> None:
+    if not callable(policy):
+        raise TypeError(
+            f"{what}: a policy must be a function of checkpoint_policies, or one of your own; got {policy!r}. "
+            "Write checkpoint_policies.dots_saveable."
+        )
+
+
+def checkpoint(
+    fun: Callable[..., Any] | None = None,
+    *,
+    policy: Policy | None = None,
+    static_argnums: int | tuple[int, ...] = (),
+) -> Any:
     """Make the function that computes ``fun`` and, under reverse mode, keeps only its arguments.
 
     The backward pass computes the rest again. ``policy`` says what is kept all the same: one of
     :class:`checkpoint_policies`, or a function ``policy(primitive, *avals, **params) -> bool`` of each equation. May be
-    nested. Values do not change.
+    nested. Values do not change. Arguments that are neither arrays nor inexact numbers (integers, strings, functions)
+    are passed to ``fun`` as they are, and so are those at the positions ``static_argnums``. ``remat`` is another name.
+
+    Raises ``TypeError`` for a ``fun`` or a ``policy`` that is no function.
 
     >>> import numpy as np
     >>> from autotrace import grad
     >>> grad(checkpoint(lambda x: np.sin(np.sin(x)).sum()))(np.zeros(2))
     array([1., 1.])
     """
-    return transformed(checkpoint, fun, _checkpoint, policy=policy)
+    if policy is not None:
+        _check_policy("checkpoint", policy)
+    return transformed(checkpoint, fun, _checkpoint, policy=policy, static_argnums=static_argnums)
 
 
-def _checkpoint(fun: Any, args: Any, kwargs: Any, policy: Policy | None) -> Any:
+remat = checkpoint
+
+
+def _checkpoint(fun: Any, args: Any, kwargs: Any, policy: Policy | None, static_argnums: Any) -> Any:
     what = f"checkpoint({function_name(fun)})"
-    leaves, tree, rebuild = _traced_leaves((args, kwargs), what)
+    static = positions_of(static_argnums, len(args), "checkpoint", "static_argnums")
+    dynamic = tuple([None if i in static else x for i, x in enumerate(args)])
+    raw, tree = tree_flatten((dynamic, kwargs))
+    traced = [type(x) is Tracer or isinstance(x, np.ndarray | np.inexact | float | complex) for x in raw]
+    given = [x for x, t in zip(raw, traced, strict=True) if t]
+    leaves = [leaf_value(x, "", what) for x in given]
 
     def flat(tracers: list[Any]) -> Any:
-        given, keywords = tree_unflatten(tree, rebuild(tracers))
-        return fun(*given, **keywords)
+        rest = iter(tracers)
+        inner, keywords = tree_unflatten(tree, [next(rest) if t else x for x, t in zip(raw, traced, strict=True)])
+        return fun(*[args[i] if i in static else x for i, x in enumerate(inner)], **keywords)
 
-    body = trace_body(flat, [ShapedArray(x.shape, x.dtype) for x in leaves], what, leaves)
+    body = trace_body(flat, [leaf_aval(x) for x in given], what, leaves)
     operands = [*body.consts, *leaves]
     outs = bind(Checkpoint(body.jaxpr, function_name(fun), policy), *operands)
     return tree_unflatten(body.out_tree, owned(outs, operands))
-
-
-def _traced_leaves(tree: Any, what: str) -> tuple[list[Any], Any, Callable[[Sequence[Any]], list[Any]]]:
-    """Return the leaves to trace, the structure, and how to put others in their place; the rest is passed as it is."""
-    raw, treedef = tree_flatten(tree)
-    traced = [type(x) is Tracer or isinstance(x, np.ndarray | np.inexact | float | complex) for x in raw]
-    leaves = [leaf_value(x, "", what) for x, t in zip(raw, traced, strict=True) if t]
-
-    def rebuild(tracers: Sequence[Any]) -> list[Any]:
-        given = iter(tracers)
-        return [next(given) if t else x for x, t in zip(raw, traced, strict=True)]
-
-    return leaves, treedef, rebuild
 
 
 def checkpointed_scan(
@@ -357,7 +358,7 @@ def checkpointed_scan(
 
     The loop is cut into a loop of loops, each of which is checkpointed, ``levels`` deep. For n runs, reverse mode keeps
     about ``levels * n ** (1 / levels)`` carries in place of n, and computes each run at most ``levels`` times more.
-    ``None`` means as many levels as make the memory least, about log2(n).
+    ``None`` means as many levels as make the memory least, about log(n).
 
     Raises ``ValueError`` for ``levels`` that are not a positive integer, and what ``scan`` raises.
 
@@ -370,7 +371,8 @@ def checkpointed_scan(
         raise ValueError(f"checkpointed_scan: levels must be a positive integer or None; got {levels!r}. Give 2.")
     rows, tree = leaves_and_tree(xs, "checkpointed_scan")
     length = rows_length(rows, xs, length, "checkpointed_scan")
-    depth = max(1, math.ceil(math.log2(max(length, 2)))) if levels is None else levels
+    # k levels of pieces of n ** (1 / k) keep k * n ** (1 / k) carries: least for k = log(n).
+    depth = max(1, round(math.log(max(length, 2)))) if levels is None else levels
     return _nested_scan(f, init, rows, tree, length, reverse, depth)
 
 
@@ -409,51 +411,81 @@ class Residual(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Bytes that it takes; of rows whose number only the run tells, those of one."""
-        return self.aval.size * self.aval.dtype.itemsize
+        return math.prod([abs(n) for n in self.aval.shape]) * self.aval.dtype.itemsize
 
     def __str__(self) -> str:
-        return f"{self.aval!s:<14} {self.nbytes:>12,} bytes  {self.origin}"
+        return f"{self.aval!s:<14} {self.nbytes:>14,} bytes  {self.origin}"
 
 
-def saved_residuals(fun: Callable[..., Any], *args: Any) -> list[Residual]:
-    """Return what reverse mode through ``fun(*args)`` keeps between the forward and the backward pass.
+def saved_residuals(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> list[Residual]:
+    """Return what reverse mode through ``fun(*args, **kwargs)`` keeps between the forward and the backward pass.
+
+    That is: of the program of the forward pass that ``linearize`` writes, which ``jit(grad(fun))`` runs. A
+    ``ShapeDtypeStruct`` may stand for an array: nothing is computed.
 
     >>> import numpy as np
     >>> [r.origin.split(" at ")[0] for r in saved_residuals(lambda x: np.sin(x) * x, 1.0)]
     ['argument[0]', 'cos', 'sin']
     """
     check_callable(fun, "saved_residuals", "saved_residuals(f, x)")
-    leaves = leaves_of(args, "saved_residuals")
-    run = trace_leaves(lambda values: fun(*values), leaves, f"saved_residuals({function_name(fun)})")
-    jaxpr, constants = close(run.jaxpr)
+    raw, tree = tree_flatten((args, kwargs))
+    traced = [_is_traced(x) for x in raw]
+
+    def flat(*leaves: Any) -> Any:
+        rest = iter(leaves)
+        given, keywords = tree_unflatten(tree, [next(rest) if t else x for x, t in zip(raw, traced, strict=True)])
+        return fun(*given, **keywords)
+
+    given = [x for x, t in zip(raw, traced, strict=True) if t]
+    jaxpr, constants = close(inline(make_jaxpr(flat)(*given)))
     count = len(constants)
-    marks = [False] * count + [True] * (len(jaxpr.in_vars) - count)
+    marks = [i >= count and v.aval.inexact for i, v in enumerate(jaxpr.in_vars)]
     parts = split(jaxpr, marks, reached(jaxpr, marks), "saved_residuals")
-    paths = [path for path, _ in tree_flatten_with_path(args)[0]]
-    moving = [keystr(path) for path, m in zip(paths, leaves.moving, strict=True) if m]
-    made: dict[Atom, Equation] = {v: e for e in parts.forward.equations for v in e.outputs}
-    found = []
-    for i in parts.inputs:
-        origin = "a constant" if i < count else f"argument{moving[i - count]}"
-        found.append(Residual(parts.forward.in_vars[i].aval, origin))
-    for v in parts.forward.outputs[parts.own :]:
-        where = place(made[v].source)
-        name = made[v].primitive.name
-        label = getattr(made[v].primitive, "label", None)
-        shown = f"{name} {label!r}" if label else name
-        found.append(Residual(v.aval, f"{shown} at {where}" if where else shown))
-    return found
+    paths = [*tree_flatten_with_path(args)[0], *tree_flatten_with_path(kwargs)[0]]
+    names = [f"argument{keystr(path)}" for (path, _), t in zip(paths, traced, strict=True) if t]
+    names = [*["a constant"] * count, *names]
+    kept = [Residual(parts.forward.in_vars[i].aval, names[i]) for i in parts.inputs]
+    new = zip(parts.forward.outputs[parts.own :], _origins(parts.forward)[parts.own :], strict=True)
+    return [*kept, *[Residual(v.aval, origin) for v, origin in new]]
 
 
-def print_saved_residuals(fun: Callable[..., Any], *args: Any) -> None:
-    """Print what reverse mode through ``fun(*args)`` keeps, a line for each value: type, bytes, origin and line.
+def _is_traced(x: Any) -> bool:
+    """Tell whether a derivative may flow through a leaf, or it is known by shape alone."""
+    return isinstance(x, ShapeDtypeStruct | np.inexact | float | complex | Tracer) or (
+        isinstance(x, np.ndarray) and x.dtype.kind in "fc"
+    )
+
+
+def _origins(jaxpr: Jaxpr) -> list[str]:
+    """Name for each output of ``jaxpr`` the equation that made it, inside a loop or a checkpoint too, and its line."""
+    made: dict[Atom, tuple[Equation, int]] = {v: (e, i) for e in jaxpr.equations for i, v in enumerate(e.outputs)}
+    return [_origin(*made[v]) if v in made else "" for v in jaxpr.outputs]
+
+
+def _origin(equation: Equation, position: int) -> str:
+    primitive, where = equation.primitive, place(equation.source)
+    at = f" at {where}" if where else ""
+    if isinstance(primitive, Checkpoint | Scan):
+        inner = _origins(primitive.jaxpr)[position]
+        if inner:
+            return inner if isinstance(primitive, Checkpoint) else f"{inner}, in a loop{at}"
+    if isinstance(primitive, Scan | While):
+        return f"{'the carry of ' if isinstance(primitive, Scan) else ''}{primitive.name}{at}"
+    label = getattr(primitive, "label", None)
+    return f"{primitive.name} {label!r}{at}" if label else f"{primitive.name}{at}"
+
+
+def print_saved_residuals(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+    """Print what reverse mode through ``fun`` keeps, a line for each value: type, bytes, origin and line.
+
+    As :func:`saved_residuals`.
 
     >>> print_saved_residuals(lambda x: x * x, 2.0)
-    f64[]                     8 bytes  argument[0]
-                              8 bytes  in all
+    f64[]                       8 bytes  argument[0]
+                                8 bytes  in all
     """
-    residuals = saved_residuals(fun, *args)
+    residuals = saved_residuals(fun, *args, **kwargs)
     for residual in residuals:
         print(residual)
     total = sum(residual.nbytes for residual in residuals)
-    print(f"{'':<14} {total:>12,} bytes  in all")
+    print(f"{'':<14} {total:>14,} bytes  in all")
