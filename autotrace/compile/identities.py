@@ -16,6 +16,7 @@ from ..ir import Atom, Literal
 from ..primitives.arithmetic import Add, Div, IntegerPow, Mul, Neg, Positive, Square, Sub
 from ..primitives.comparison import Select
 from ..primitives.contraction import Einsum, canonical
+from ..primitives.indexing import Embed, EmbedSum
 from ..primitives.promotion import Broadcast, Convert
 from ..primitives.shape import Reshape, Transpose
 
@@ -37,7 +38,20 @@ def _add(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
         return b.emit(Sub(), (x, d.inputs[0]))
     if (d := b.definition(x, Neg)) is not None:  # -x + y = y - x
         return b.emit(Sub(), (y, d.inputs[0]))
-    return None
+    return _embedded(b, x, y) or _embedded(b, y, x)
+
+
+def _embedded(b: Any, x: Atom, y: Atom) -> Atom | None:
+    """Parts embedded in zeros, and one more: they are added in the order in which they stood."""
+    one = b.definition(y, Embed)
+    if one is None or b.readers(x) > 1 or b.readers(y) > 1:
+        return None
+    first, sum_ = b.definition(x, Embed), b.definition(x, EmbedSum)
+    if first is None and sum_ is None:
+        return None
+    before = sum_.primitive.indices if first is None else (first.primitive.index,)
+    summed = EmbedSum(one.primitive.shape, (*before, one.primitive.index))
+    return b.emit(summed, (*(sum_ or first).inputs, *one.inputs))
 
 
 def _sub(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:

@@ -121,6 +121,10 @@ class Builder:
             [s if s is not None and not s.aval.ndim else v for v, s in zip(inputs, sources, strict=True)]
         )
 
+    def readers(self, atom: Atom) -> int:
+        """Return how many equations and outputs of the given program read ``atom``."""
+        return self._readers.get(atom, 0)
+
     def definition(self, atom: Atom, kind: type[Primitive]) -> Equation | None:
         """Return the equation that made ``atom`` if its primitive is of ``kind``."""
         equation = self.producers.get(atom)

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..compile.codegen import Compiled, generate_scan
+from ..compile.codegen import Compiled
+from ..compile.loops import generate_scan
 from ..compile.passes import PASSES, run_passes
 from ..compile.program import RUNS_BEFORE_COMPILING, Program
 from ..ir import (
@@ -293,9 +294,9 @@ class Scan(Primitive):
         carry = [next(rest_outs) for _ in range(self.carry)]
         ys = list(rest_outs)
         summed = iter([x if p is None else p.of(rows, ys) for x, p in zip(sums, products, strict=True)])
-        pulled, moved = iter(ys), iter(carry)
+        pulled, ends = iter(ys), iter(carry)
         found = [next(summed) if m else None for m in linear.consts]
-        found += [next(moved) if m else None for m in linear.carry]
+        found += [next(ends) if m else None for m in linear.carry]
         found += [next(pulled) if m else None for m in linear.xs]
         if self.masked:
             found.insert(self.consts + self.carry, None)

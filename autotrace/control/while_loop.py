@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..compile.codegen import Compiled, generate_while
+from ..compile.codegen import Compiled
+from ..compile.loops import generate_while
 from ..compile.passes import PASSES, run_passes
 from ..compile.program import RUNS_BEFORE_COMPILING, Program
 from ..errors import LoopMemoryError, MissingRuleError

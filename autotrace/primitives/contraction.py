@@ -51,7 +51,7 @@ def _kernel(subscripts: str) -> Callable[[Array, Array], Array]:
     if not summed:
         return _product(x, y, out)
     if not batch and len(summed) == 1 and len(free_x) < 2 and len(free_y) < 2:
-        return _matrix_product(x, y, out, summed[0])
+        return _matrix_product(_turns(x, y, out, summed[0]))
     x_axes = tuple(x.index(c) for c in (*batch, *free_x, *summed))
     y_axes = tuple(y.index(c) for c in (*batch, *summed, *free_y))
     out_axes = tuple([*batch, *free_x, *free_y].index(c) for c in out)
@@ -86,21 +86,40 @@ def _spread(x: Array, slots: Sequence[bool]) -> Array:
     return x.reshape([next(lengths) if there else 1 for there in slots])
 
 
-def _matrix_product(x: str, y: str, out: str, inner: str) -> Callable[[Array, Array], Array]:
-    """One axis is summed and no operand has more than one other: ``np.matmul`` of operands or their transposes."""
+Turns = tuple[bool, bool, bool]
+"""Of a matrix product: whether it is ``y x`` instead of ``x y``, and whether x and y are transposed."""
+
+
+def _turns(x: str, y: str, out: str, inner: str) -> Turns:
+    """Return how ``np.matmul`` contracts where one axis is summed and no operand has more than one other."""
     turn_x, turn_y = x[-1] != inner, y[0] != inner
     if len(out) == 2 and out[0] not in x:  # the result is asked for transposed: (x y)^T = y^T x^T
-        turn_x, turn_y = not turn_x, not turn_y
-        if turn_x and turn_y:
-            return lambda x, y: np.matmul(y.T, x.T)
-        if turn_x:
-            return lambda x, y: np.matmul(y, x.T)
-        return (lambda x, y: np.matmul(y.T, x)) if turn_y else (lambda x, y: np.matmul(y, x))
-    if turn_x and turn_y:
-        return lambda x, y: np.matmul(x.T, y.T)
-    if turn_x:
-        return lambda x, y: np.matmul(x.T, y)
-    return (lambda x, y: np.matmul(x, y.T)) if turn_y else np.matmul
+        return True, not turn_x, not turn_y
+    return False, turn_x, turn_y
+
+
+def _matrix_product(turns: Turns) -> Callable[[Array, Array], Array]:
+    forms: dict[Turns, Callable[[Array, Array], Array]] = {
+        (False, False, False): np.matmul,
+        (False, True, False): lambda x, y: np.matmul(x.T, y),
+        (False, False, True): lambda x, y: np.matmul(x, y.T),
+        (False, True, True): lambda x, y: np.matmul(x.T, y.T),
+        (True, False, False): lambda x, y: np.matmul(y, x),
+        (True, True, False): lambda x, y: np.matmul(y, x.T),
+        (True, False, True): lambda x, y: np.matmul(y.T, x),
+        (True, True, True): lambda x, y: np.matmul(y.T, x.T),
+    }
+    return forms[turns]
+
+
+def _turns_of(subscripts: str) -> Turns | None:
+    """Return how a contraction is a matrix product of two operands or their transposes; None if it is not one."""
+    operands, out = subscripts.split("->")
+    x, y = operands.split(",")
+    summed = [c for c in x if c in y and c not in out]
+    if len(summed) != 1 or len(x) > 2 or len(y) > 2 or len(out) != len(x) + len(y) - 2:
+        return None
+    return _turns(x, y, out, summed[0])
 
 
 def _spelled(subscripts: str, x: str, y: str) -> str:
@@ -148,6 +167,11 @@ class Einsum(Primitive):
     def kernel(self) -> Callable[[Array, Array], Array]:
         """The NumPy call that does it."""
         return _kernel(self.subscripts)
+
+    @cached_property
+    def turns(self) -> Turns | None:
+        """How it is a product of two matrices or vectors, if it is one."""
+        return _turns_of(self.subscripts)
 
     def impl(self, x: Array, y: Array) -> Array:
         return self.kernel(x, y)

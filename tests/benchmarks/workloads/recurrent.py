@@ -1,11 +1,11 @@
-"""A recurrent network, unrolled by a Python loop of T steps on 16 numbers: many small operations."""
+"""A recurrent network of T steps on 16 numbers, as a Python loop and as a scan: many small operations."""
 
 from functools import partial
 from typing import Any
 
 import numpy
 
-from .workload import Workload, gradients, jax_gradient
+from .workload import Workload, gradients, scans
 
 INPUTS, HIDDEN = 8, 16
 UNROLLED_BY_JAX = 100  # steps; XLA compiles longer programs for minutes
@@ -31,10 +31,9 @@ def torch_loss(torch: Any) -> Any:
     return f
 
 
-def scanned_loss(jax: Any) -> Any:
+def scanned_loss(np: Any, scan: Any) -> Any:
     def f(W, U, b, x):
-        np = jax.numpy
-        h, _ = jax.lax.scan(lambda h, drive: (np.tanh(h @ W + drive), None), np.zeros(HIDDEN), x @ U + b)
+        h, _ = scan(lambda h, drive: (np.tanh(h @ W + drive), None), np.zeros(HIDDEN), x @ U + b)
         return np.sum(h * h)
 
     return f
@@ -72,7 +71,7 @@ def workloads() -> list[Workload]:
     found = []
     for steps in (10, 100, 1_000, 10_000):
         builders = gradients(loss, torch_loss, by_hand, argnums=(0, 1, 2))
-        builders["jax: scan"] = jax_gradient(scanned_loss, argnums=(0, 1, 2))
+        builders |= scans(scanned_loss, argnums=(0, 1, 2))
         if steps > UNROLLED_BY_JAX:
             del builders["jax"]
         slow = ("jax",) if steps > 10 else ()

@@ -15,6 +15,7 @@ __all__ = [
     "gradient",
     "gradients",
     "jax_gradient",
+    "scans",
     "torch_gradient",
 ]
 
@@ -86,6 +87,17 @@ def jax_gradient(loss: Maker, argnums: int | tuple[int, ...] = 0) -> Builder:
         return lambda: jax.block_until_ready(compiled(*arguments))
 
     return build
+
+
+def scans(loss: Callable[..., Any], argnums: int | tuple[int, ...] = 0) -> dict[str, Builder]:
+    """The compiled gradient of a loop written with `scan`. `loss` gets the module for the mathematics, and scan."""
+
+    def build(library: Library, *arguments: Any) -> Call:
+        compiled = library.ad.jit(library.ad.grad(loss(library.np, library.ad.scan), argnums))
+        return lambda: compiled(*arguments)
+
+    in_jax = jax_gradient(lambda jax: loss(jax.numpy, jax.lax.scan), argnums)
+    return {"autotrace: scan": build, "jax: scan": in_jax}
 
 
 def torch_gradient(loss: Maker, argnums: int | tuple[int, ...] = 0) -> Builder:

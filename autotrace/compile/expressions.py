@@ -1,0 +1,228 @@
+"""Equations as Python statements over NumPy: each the shortest call that does it."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..ir import Atom, Equation, Jaxpr, Literal
+from ..primitives.contraction import Einsum
+from ..primitives.indexing import Embed, EmbedSum, Gather, Slice
+from ..primitives.promotion import Broadcast, Convert
+from ..primitives.shape import Reshape, Transpose
+from .kernels import ufunc_of
+
+__all__ = ["Writer", "has_place"]
+
+_INFIX: dict[Any, str] = {
+    operator.add: "+",
+    operator.sub: "-",
+    operator.mul: "*",
+    operator.truediv: "/",
+    operator.floordiv: "//",
+    operator.mod: "%",
+    operator.pow: "**",
+    operator.lt: "<",
+    operator.le: "<=",
+    operator.gt: ">",
+    operator.ge: ">=",
+    operator.eq: "==",
+    operator.ne: "!=",
+    operator.and_: "&",
+    operator.or_: "|",
+    operator.xor: "^",
+}
+_AUGMENTED = frozenset({"+", "-", "*", "/", "//", "%", "**", "&", "|", "^"})
+_PREFIX: dict[Any, str] = {operator.neg: "-", operator.pos: "+", operator.invert: "~"}
+
+
+_COPIED = 4_096
+"""Elements up to which a stretched array is rather filled than made a view of: the view costs 3 us."""
+
+
+def has_place(equation: Equation, rounding: bool) -> bool:
+    """Whether the result of an equation can be written into memory that is given."""
+    out = equation.outputs[0].aval if len(equation.outputs) == 1 else None
+    if out is None or not out.ndim or min(out.shape) < 0:
+        return False
+    return ufunc_of(equation.primitive) is not None or (rounding and _is_product(equation))
+
+
+def _is_product(equation: Equation) -> bool:
+    """Whether an equation is a matrix product that ``ndarray.dot`` does: half the price of ``np.matmul``."""
+    primitive = equation.primitive
+    if type(primitive) is not Einsum or primitive.turns is None:
+        return False
+    dtype = equation.inputs[0].aval.dtype
+    return dtype.kind in "fc" and dtype.itemsize >= 4
+
+
+class Writer:
+    """Names for variables, and the scope that holds constants, numbers and functions.
+
+    With ``rounding``, results may differ from the interpreter's by rounding.
+    """
+
+    def __init__(self, jaxpr: Jaxpr, rounding: bool = False) -> None:
+        self.scope: dict[str, Any] = {"empty": np.empty, "zeros": np.zeros}
+        self.rounding = rounding
+        self._names: dict[Any, str] = {}
+        self.add_constants(jaxpr)
+
+    def add_constants(self, jaxpr: Jaxpr) -> None:
+        """Hold the constants of ``jaxpr``."""
+        for var, value in zip(jaxpr.const_vars, jaxpr.constants, strict=True):
+            self._names[var] = self.hold("constant", value)
+
+    def name(self, atom: Atom) -> str:
+        """Return the name of a variable, or of the number of a literal."""
+        found = self._names.get(atom)
+        if found is None:
+            found = self.hold("number", atom.value) if type(atom) is Literal else f"v{len(self._names)}"
+            self._names[atom] = found
+        return found
+
+    def rename(self, var: Atom, atom: Atom) -> None:
+        """Let ``var`` be another name of ``atom``."""
+        self._names[var] = self.name(atom)
+
+    def hold(self, word: str, value: Any) -> str:
+        """Put ``value`` in the scope, under a name that begins with ``word``."""
+        name = f"{word}_{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def statements(self, equation: Equation, place: str | None = None) -> list[str]:
+        """Return the statements that evaluate ``equation``; with ``place``, into the memory of that name.
+
+        Its result is called so from then on.
+        """
+        primitive, inputs, outputs, _ = equation
+        operands = [self.name(v) for v in inputs]
+        if place is not None:
+            self._names[outputs[0]] = place
+            return [self._update(equation, operands, place)]
+        if primitive.multiple:
+            targets = "".join(f"{self.name(v)}, " for v in outputs)
+            call = self._call(primitive, operands)
+            return [f"{targets}= {call}" if targets else call]
+        target = self.name(outputs[0])
+        lines = _LINES.get(type(primitive))
+        written = None if lines is None else lines(self, equation, operands, target)
+        return [f"{target} = {self._expression(equation, operands)}"] if written is None else written
+
+    def _update(self, equation: Equation, operands: Sequence[str], place: str) -> str:
+        primitive = equation.primitive
+        if type(primitive) is Einsum:
+            return _product(primitive, operands, f", {place}")
+        symbol = _INFIX.get(primitive.impl)
+        if symbol in _AUGMENTED and operands[0] == place:
+            return f"{place} {symbol}= {operands[1]}"
+        ufunc: Any = ufunc_of(primitive)
+        return f"{self._function(ufunc, ufunc.__name__, ufunc)}({', '.join(operands)}, out={place})"
+
+    def _function(self, key: Any, word: str, function: Any) -> str:
+        name = self._names.get(key)
+        if name is None:
+            name = self._names[key] = self.hold(word, function)
+        return name
+
+    def _expression(self, equation: Equation, operands: Sequence[str]) -> str:
+        if self.rounding and _is_product(equation):
+            return _product(equation.primitive, operands, "")
+        written = _EXPRESSIONS.get(type(equation.primitive))
+        if written is not None and type(equation.inputs[0]) is not Literal:
+            return written(self, equation, operands)
+        return self._call(equation.primitive, operands)
+
+    def _call(self, primitive: Any, operands: Sequence[str]) -> str:
+        impl = primitive.impl
+        if impl in _INFIX and len(operands) == 2:
+            return f"{operands[0]} {_INFIX[impl]} {operands[1]}"
+        if impl in _PREFIX and len(operands) == 1:
+            return f"{_PREFIX[impl]}{operands[0]}"
+        function = getattr(primitive, "kernel", impl)
+        return f"{self._function(('impl', primitive), primitive.name, function)}({', '.join(operands)})"
+
+    def part(self, index: Any) -> str:
+        """Return the name of a basic index, made once: slices would be made anew at each use."""
+        return self._function(("part", index), "part", tuple([i if type(i) is int else slice(*i) for i in index]))
+
+
+def _product(primitive: Any, operands: Sequence[str], rest: str) -> str:
+    swap, turn_x, turn_y = primitive.turns
+    x, y = [name + ".T" * turned for name, turned in zip(operands, (turn_x, turn_y), strict=True)]
+    return f"{y}.dot({x}{rest})" if swap else f"{x}.dot({y}{rest})"
+
+
+def _slice(writer: Writer, equation: Any, operands: Sequence[str]) -> str:
+    index = equation.primitive.index
+    if all(type(i) is int for i in index):
+        return f"{operands[0]}[{', '.join(map(str, index))}]" if index else f"{operands[0]}[()]"
+    return f"{operands[0]}[{writer.part(index)}]"
+
+
+def _gather(writer: Writer, equation: Any, operands: Sequence[str]) -> str:
+    return f"{operands[0]}[{', '.join(operands[1:])}]"
+
+
+def _transpose(writer: Writer, equation: Any, operands: Sequence[str]) -> str:
+    axes = equation.primitive.axes
+    return f"{operands[0]}.T" if axes == tuple(range(len(axes)))[::-1] else f"{operands[0]}.transpose({axes})"
+
+
+def _reshape(writer: Writer, equation: Any, operands: Sequence[str]) -> str:
+    return f"{operands[0]}.reshape({equation.primitive.shape})"
+
+
+def _convert(writer: Writer, equation: Any, operands: Sequence[str]) -> str:
+    dtype = equation.primitive.dtype
+    real = ".real" * (equation.inputs[0].aval.dtype.kind == "c" != dtype.kind)
+    return f"{operands[0]}{real}.astype({writer._function(('dtype', dtype), dtype.name, dtype)})"
+
+
+_EXPRESSIONS: dict[type, Callable[[Writer, Any, Sequence[str]], str]] = {
+    Slice: _slice,
+    Gather: _gather,
+    Transpose: _transpose,
+    Reshape: _reshape,
+    Convert: _convert,
+}
+
+
+def _broadcast(writer: Writer, equation: Any, operands: Sequence[str], target: str) -> list[str] | None:
+    out = equation.outputs[0].aval
+    if not writer.rounding or out.size > _COPIED or not out.ndim or min(out.shape) < 0:
+        return None  # sums over a view and over a copy may round differently
+    return [_made(writer, "empty", out, target), f"{target}[...] = {operands[0]}"]
+
+
+def _embed(writer: Writer, equation: Any, operands: Sequence[str], target: str) -> list[str]:
+    out = equation.outputs[0].aval
+    return [_made(writer, "zeros", out, target), f"{target}[{writer.part(equation.primitive.index)}] = {operands[0]}"]
+
+
+def _embed_sum(writer: Writer, equation: Any, operands: Sequence[str], target: str) -> list[str]:
+    """Parts that have nothing in common are set; if they are the whole, there need not be zeros before."""
+    out, indices = equation.outputs[0].aval, equation.primitive.indices
+    parts = [Slice(index) for index in indices]
+    apart = len(parts) < 20 and all(a.disjoint(b) for i, a in enumerate(parts) for b in parts[:i])
+    whole = apart and sum(v.aval.size for v in equation.inputs) == out.size
+    sign = "=" if apart else "+="
+    made = _made(writer, "empty" if whole else "zeros", out, target)
+    return [made, *[f"{target}[{writer.part(i)}] {sign} {x}" for i, x in zip(indices, operands, strict=True)]]
+
+
+def _made(writer: Writer, function: str, aval: Any, target: str) -> str:
+    dtype = writer._function(("dtype", aval.dtype), aval.dtype.name, aval.dtype)
+    return f"{target} = {function}({aval.shape}, {dtype})"
+
+
+_LINES: dict[type, Callable[[Writer, Any, Sequence[str], str], list[str] | None]] = {
+    Broadcast: _broadcast,
+    Embed: _embed,
+    EmbedSum: _embed_sum,
+}
