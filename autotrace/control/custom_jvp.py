@@ -180,7 +180,7 @@ class CustomJvp(RuleCall):
         rule: Any = self.rule
         if isinstance(rule, OwnRule):
             rule = BatchedJvpRule(rule, rule.what, rule, size, marks[self.consts :], avals[self.consts :])
-        return CustomJvp(self.label, jaxpr, rule, self.consts)
+        return CustomJvp(jaxpr, self.label, rule, self.consts)
 
 
 class CustomJvpTangent(ProgramCall):
@@ -289,7 +289,7 @@ class custom_jvp(WithRule):  # noqa: N801  a decorator
         held = traced_in(self._jvp, call.fixed)
         rule = JvpRule(function_name(self._jvp), self._what, self._jvp, held, call, label, self._symbolic)
         jaxpr, count = body.jaxpr, len(body.consts)
-        primitive = CustomJvp(label, padded(jaxpr, count, [strong(x) for x in held]), rule, count)
+        primitive = CustomJvp(padded(jaxpr, count, [strong(x) for x in held]), label, rule, count)
         return call.outputs(primitive, [*body.consts, *held, *call.leaves])
 
 

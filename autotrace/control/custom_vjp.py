@@ -317,7 +317,7 @@ class CustomVjp(RuleCall):
         rule: Any = self.rule
         if isinstance(rule, OwnRule):
             rule = BatchedVjpRule(rule, rule.what, rule, size, marks[self.consts :], avals[self.consts :])
-        return CustomVjp(self.label, jaxpr, rule, self.consts)
+        return CustomVjp(jaxpr, self.label, rule, self.consts)
 
 
 class CustomVjpTangent(Primitive):
@@ -487,5 +487,5 @@ class custom_vjp(WithRule):  # noqa: N801  a decorator
         rule = VjpRule(function_name(bwd), self._what, fwd, bwd, held, call, self, self._symbolic)
         jaxpr, count = call.body.jaxpr, len(call.body.consts)
         whole = padded(jaxpr, count, [strong(x) for x in held])
-        primitive = CustomVjp(self.label, whole, rule, count)
+        primitive = CustomVjp(whole, self.label, rule, count)
         return call.outputs(primitive, [*call.body.consts, *held, *call.leaves])

@@ -153,4 +153,4 @@ class custom_vmap(WithRule):  # noqa: N801  a decorator
         rule = VmapRule(function_name(self._rule), self._what, self._rule, held, call, label)
         count = len(body.consts)
         jaxpr = padded(body.jaxpr, count, [strong(x) for x in held])
-        return call.outputs(CustomVmap(label, jaxpr, rule, count + len(held)), [*body.consts, *held, *call.leaves])
+        return call.outputs(CustomVmap(jaxpr, label, rule, count + len(held)), [*body.consts, *held, *call.leaves])

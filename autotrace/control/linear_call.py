@@ -107,7 +107,7 @@ class LinearCall(RuleCall):
         at, end = self.consts, self.consts + self.residuals
         if isinstance(rule, OwnRule):
             rule = BatchedBackward(rule, rule.what, rule, size, marks[at:end], avals[at:end], marks[end:])
-        return LinearCall(self.label, jaxpr, rule, self.consts, self.residuals)
+        return LinearCall(jaxpr, self.label, rule, self.consts, self.residuals)
 
 
 def linear_call(
@@ -164,5 +164,5 @@ def linear_call(
     consts = len(body.consts)
     jaxpr = padded(body.jaxpr, consts, [strong(x) for x in held])
     call = Call(body, [*known, *leaves], tree, [], avals)
-    primitive = LinearCall(label, jaxpr, rule, consts, len(held) + count)
+    primitive = LinearCall(jaxpr, label, rule, consts, len(held) + count)
     return call.outputs(primitive, [*body.consts, *held, *known, *leaves])

@@ -10,19 +10,16 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from types import FunctionType, MethodType
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 
-from ..compile.program import Program
 from ..compile.simplify import simplify
 from ..errors import AutotraceError, MissingRuleError
 from ..ir import (
     Atom,
     Jaxpr,
-    Linear,
     Primitive,
     ShapedArray,
     Var,
@@ -48,11 +45,11 @@ from ..tracing import (
 )
 from ..tracing.tracer import CALLER
 from ..transforms.arguments import function_name, protect
-from ..transforms.linear import transpose_jaxpr
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_unflatten
+from .applied import Applied
 from .matching import check_same
-from .programs import Body, close, has_effect, zeros
+from .programs import Body, close, zeros
 
 __all__ = [
     "Call",
@@ -135,29 +132,18 @@ class OwnRule(str):
         return str, (str(self),)
 
 
-class RuleCall(Primitive, family=True):
+class RuleCall(Applied, family=True):
     """``jaxpr`` applied to the operands; some transform asks a rule instead of looking into the program.
 
     The first ``consts`` operands are what the function closes over. Where nothing is to be transformed any more, the
     compiler writes the program out in its place. A rule that was read from text is but a name.
     """
 
-    label: str
     jaxpr: Jaxpr
+    label: str
     rule: Any
     consts: int = 0
-    multiple: ClassVar[bool] = True
     has_rules: ClassVar[bool] = True
-
-    @cached_property
-    def effect(self) -> bool:  # type: ignore[override]
-        """Whether the program has equations that must be kept."""
-        return has_effect(self.jaxpr)
-
-    @cached_property
-    def kernel(self) -> Program:
-        """The program, compiled once it has run often enough."""
-        return Program(self.jaxpr)
 
     def settled(self) -> Jaxpr:
         return self.jaxpr
@@ -165,26 +151,7 @@ class RuleCall(Primitive, family=True):
     def impl(self, *inputs: Any) -> Sequence[Any]:
         if innermost(inputs) is not None:  # from eval_jaxpr on traced values, which must not lose the rule
             return bind(self, *inputs)
-        return self.kernel(*inputs)
-
-    def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
-        if [(a.shape, a.dtype) for a in avals] != [(a.shape, a.dtype) for a in self.jaxpr.in_avals]:
-            raise TypeError(f"{self.name}: operands must be {self.jaxpr.in_avals}; got {avals}.")
-        return self.jaxpr.out_avals
-
-    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
-        return [page.call(targets, self.jaxpr, operands, self.label)]
-
-    def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
-        """Transpose the program: a function that is linear has no other derivative than itself."""
-        linear = [type(x) is Linear for x in inputs]
-        found = iter(transpose_jaxpr(self.jaxpr, cts, linear, [x for x in inputs if type(x) is not Linear]))
-        return [next(found) if mark else None for mark in linear]
-
-    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
-        return sum(
-            e.primitive.flops([v.aval for v in e.inputs], [v.aval for v in e.outputs]) for e in self.jaxpr.equations
-        )
+        return super().impl(*inputs)
 
     @property
     def what(self) -> str:
