@@ -15,6 +15,8 @@ from .closures import closure_convert
 from .custom_jvp import custom_jvp
 from .custom_vjp import CustomVJPPrimal, custom_vjp
 from .custom_vmap import custom_vmap
+from .dense import dense_solve
+from .fixed_point import fixed_point
 from .flow import cond, fori_loop, map, scan, switch, while_loop
 from .jit import disable_jit, explain_cache_misses, jit
 from .linear_call import linear_call
@@ -38,8 +40,10 @@ __all__ = [
     "custom_root",
     "custom_vjp",
     "custom_vmap",
+    "dense_solve",
     "disable_jit",
     "explain_cache_misses",
+    "fixed_point",
     "fori_loop",
     "jit",
     "linear_call",

@@ -4,38 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 from ..compile.program import Program
 from ..errors import MissingRuleError
-from ..ir import Jaxpr, Linear, Primitive, ShapedArray, here
-from ..tracing import bind, evaluate
+from ..ir import Jaxpr, Linear, Primitive, Run, ShapedArray, here
+from ..tracing import Tracer, bind, evaluate
 from ..transforms.arguments import owned
 from ..transforms.forward import push_forward
 from ..transforms.linear import transpose_jaxpr
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
+from .checked import checked, demand
 from .flow import as_array, leaves_and_tree
 from .loops import batched_avals
 from .matching import check_same
-from .programs import Body, batched_program, derive, filled, remembered, repeated, trace_body
+from .programs import Body, batched_program, derive, filled, has_effect, remembered, repeated, trace_body
 
-__all__ = ["LinearSolve", "custom_linear_solve"]
+__all__ = ["LinearSolve", "custom_linear_solve", "linear_solve", "with_aux"]
 
 
 class LinearSolve(Primitive):
-    """x of ``matvec(x) = b``, computed by ``solve``; ``back``, if there is one, solves the transposed equation.
+    """x of ``matvec(x) = b``, computed by ``solve``; its tangents by ``again``, its cotangents by ``back``.
 
-    Operands are what the programs of ``matvec``, ``solve`` and ``back`` close over, ``consts`` of each, then b. Outputs
-    are x, then what else ``solve`` gives. Of the constants, those of ``matvec`` alone carry derivatives:
-    A dx = db - dA x.
+    ``again`` (``solve`` if there is none) solves the same equation, ``back`` the transposed one. Operands are what the
+    programs of ``matvec``, ``solve``, ``again`` and ``back`` close over, ``consts`` of each, then b. Outputs are x,
+    then what else ``solve`` gives. Of the constants, those of ``matvec`` alone carry derivatives: A dx = db - dA x.
+
+    With a ``message``, the last two outputs of each solver tell whether it has converged, and a figure for the message:
+    derivatives of what has not converged, or by a solver that does not, are errors. ``strict`` solves nothing else.
     """
 
     matvec: Jaxpr
     solve: Jaxpr
+    again: Jaxpr | None
     back: Jaxpr | None
-    consts: tuple[int, int, int]
+    consts: tuple[int, int, int, int]
+    message: str = ""
+    strict: bool = False
     multiple: ClassVar[bool] = True
 
     @cached_property
@@ -44,29 +51,44 @@ class LinearSolve(Primitive):
         return Program(self.solve)
 
     @cached_property
+    def effect(self) -> bool:  # type: ignore[override]
+        """Whether the program of ``solve`` has equations that must be kept."""
+        return has_effect(self.solve)
+
+    @cached_property
     def count(self) -> int:
         """The number of arrays in b, and in x."""
         return len(self.matvec.outputs)
 
     def parts(self, operands: Sequence[Any]) -> list[list[Any]]:
-        """Tell operands by their role: constants of the three programs, b."""
-        ends = [0, self.consts[0], sum(self.consts[:2]), sum(self.consts), len(operands)]
+        """Tell operands by their role: constants of the four programs, b."""
+        ends = [0, *accumulate(self.consts), len(operands)]
         return [list(operands[a:b]) for a, b in pairwise(ends)]
 
     def impl(self, *operands: Any) -> Sequence[Any]:
-        _, consts, _, b = self.parts(operands)
-        return self.program(*consts, *b)
+        _, consts, _, _, b = self.parts(operands)
+        outs = self.program(*consts, *b)
+        if self.strict and self.message:
+            demand(outs[-2], outs[-1], self.message)
+        return outs
+
+    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
+        _, consts, _, _, b = self.parts(operands)
+        return [page.call(targets, self.solve, [*consts, *b], "solve")]
+
+    def runs(self) -> Sequence[Run]:
+        return (Run(self.solve),)
 
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
-        fixed, consts, _, b = self.parts(avals)
+        fixed, consts, _, _, b = self.parts(avals)
         for given, jaxpr in (([*fixed, *b], self.matvec), ([*consts, *b], self.solve)):
             if [(a.shape, a.dtype) for a in given] != [(v.aval.shape, v.aval.dtype) for v in jaxpr.in_vars]:
                 raise TypeError(f"linear_solve: operands must be {jaxpr.in_avals}; got {given}.")
         return self.solve.out_avals
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
-        fixed, *_ = self.parts(primals)
-        fixed_dots, _, _, db = self.parts(tangents)
+        fixed, solving, again, back, _ = self.parts(primals)
+        fixed_dots, *_, db = self.parts(tangents)
         x = outputs[: self.count]
         _, moved = push_forward(self.matvec, [*fixed, *x], [*fixed_dots, *[None] * self.count])
         rhs = [d if m is None else -m if d is None else d - m for d, m in zip(db, moved, strict=True)]
@@ -74,31 +96,45 @@ class LinearSolve(Primitive):
         if all(r is None for r in rhs):
             return nothing
         whole = filled(rhs, self.matvec.out_avals, [True] * self.count)
-        dots = bind(self, *primals[: sum(self.consts)], *whole)
+        if self.message and not self.strict:
+            whole = [checked(r, *outputs[-2:], self.message) for r in whole]
+        consts = again if self.again is not None else solving
+        dots = bind(self._repeated(), *fixed, *consts, *back, *whole)
         return [*dots[: self.count], *nothing[self.count :]]
 
+    @remembered
+    def _repeated(self) -> LinearSolve:
+        """Return what solves the equation of the tangents."""
+        matvec, solving, again, back = self.consts
+        if self.again is None:
+            return LinearSolve(self.matvec, self.solve, None, self.back, (matvec, solving, 0, back), self.message, True)
+        return LinearSolve(self.matvec, self.again, None, self.back, (matvec, again, 0, back), self.message, True)
+
     def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
-        fixed, consts, back, b = self.parts(inputs)
+        fixed, solving, again, back, b = self.parts(inputs)
         if self.back is None:
             raise MissingRuleError(
                 f"custom_linear_solve: reverse mode solves the transposed equation; got no way to{here()}. "
                 "Give transpose_solve, or symmetric=True if the map is symmetric."
             )
-        if any(type(x) is Linear for x in (*fixed, *consts, *back)):
+        if any(type(x) is Linear for x in inputs[: sum(self.consts)]):
             raise MissingRuleError(
                 "custom_linear_solve: transposition is possible in b alone; got a linear map to be transposed"
                 f"{here()}. Differentiate the function instead of transposing it."
             )
         given = filled(cts[: self.count], self.matvec.out_avals, [True] * self.count)
-        found = bind(self._turned(), *fixed, *back, *consts, *given)
-        none = [None] * (len(fixed) + len(consts) + len(back))
+        forth = solving if self.again is None else again
+        found = bind(self._turned(), *fixed, *back, *forth, *given)
+        none = [None] * sum(self.consts)
         return [*none, *[ct if type(x) is Linear else None for x, ct in zip(b, found, strict=False)]]
 
     @remembered
     def _turned(self) -> LinearSolve:
+        """Return what solves the transposed equation, of the cotangents."""
         assert self.back is not None
-        turned = transposed(self.matvec, self.consts[0])
-        return LinearSolve(turned, self.back, self.solve, (self.consts[0], self.consts[2], self.consts[1]))
+        forth = self._repeated()
+        turned, (matvec, again, _, back) = transposed(self.matvec, self.consts[0]), forth.consts
+        return LinearSolve(turned, self.back, None, forth.solve, (matvec, back, 0, again), self.message, True)
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
         *_, b = self.parts(inputs)
@@ -108,9 +144,11 @@ class LinearSolve(Primitive):
 
     @remembered
     def _batched(self, size: int, marks: tuple[bool, ...]) -> LinearSolve:
-        groups = self.parts(marks)[:3]
+        groups = self.parts(marks)[:4]
 
-        def batched(jaxpr: Jaxpr, group: Sequence[bool]) -> Jaxpr:
+        def batched(jaxpr: Jaxpr | None, group: Sequence[bool]) -> Any:
+            if jaxpr is None:
+                return None
             given = [*group, *[True] * (len(jaxpr.in_vars) - len(group))]
             wanted = [True] * len(jaxpr.outputs)
             return derive(
@@ -119,8 +157,8 @@ class LinearSolve(Primitive):
                 "custom_linear_solve",
             )
 
-        back = None if self.back is None else batched(self.back, groups[2])
-        return LinearSolve(batched(self.matvec, groups[0]), batched(self.solve, groups[1]), back, self.consts)
+        programs = map(batched, (self.matvec, self.solve, self.again, self.back), groups)
+        return LinearSolve(*programs, self.consts, self.message, self.strict)
 
 
 def transposed(matvec: Jaxpr, consts: int) -> Jaxpr:
@@ -147,8 +185,8 @@ def custom_linear_solve(
 
     ``b`` and ``x`` are trees of one structure and shapes, ``matvec`` a linear function. Derivatives solve the same
     equation with another right-hand side, reverse mode the transposed one, by ``transpose_solve(vecmat, b)``, or by
-    ``solve`` if ``symmetric``. With ``has_aux`` both return ``(x, aux)``; the result is ``(x, aux)``, and aux carries no
-    derivative.
+    ``solve`` if ``symmetric``. With ``has_aux`` both return ``(x, aux)``; the result is ``(x, aux)``, and aux carries
+    no derivative.
 
     Raises ``TypeError`` where ``matvec`` or ``solve`` returns what is not like ``b``; ``MissingRuleError`` in reverse
     mode without a way to solve the transposed equation.
@@ -164,6 +202,28 @@ def custom_linear_solve(
     """
     for fun in (matvec, solve):
         check_callable(fun, "custom_linear_solve", "custom_linear_solve(matvec, b, solve)")
+    if transpose_solve is not None:
+        check_callable(transpose_solve, "custom_linear_solve", "custom_linear_solve(matvec, b, solve, transpose_solve)")
+    return linear_solve(matvec, b, solve, transpose_solve=transpose_solve, symmetric=symmetric, has_aux=has_aux)
+
+
+def linear_solve(
+    matvec: Callable[[Any], Any],
+    b: Any,
+    solve: Callable[..., Any],
+    *,
+    again: Callable[..., Any] | None = None,
+    transpose_solve: Callable[..., Any] | None = None,
+    symmetric: bool = False,
+    has_aux: bool = False,
+    message: str = "",
+    strict: bool = False,
+) -> Any:
+    """Do what :func:`custom_linear_solve` tells; ``again``, if given, solves for tangents in place of ``solve``.
+
+    With a ``message``, all solvers return ``(x, aux)``, and the last leaves of aux are ``ok, figure``: see
+    :class:`LinearSolve`, also for ``strict``.
+    """
     leaves, tree = leaves_and_tree(b, "custom_linear_solve")
     given = [as_array(x) for x in leaves]
     avals = [ShapedArray(x.shape, x.dtype) for x in given]
@@ -174,19 +234,22 @@ def custom_linear_solve(
     mat = trace_body(linear, avals, "custom_linear_solve(matvec)")
     check_same("custom_linear_solve", "result of matvec", tree, avals, *_result(mat), ("in b", "from it"))
     if symmetric and transpose_solve is None:
-        transpose_solve = solve
-    forward, aux_tree = _solver(solve, matvec, avals, tree, has_aux)
-    back = None
-    if transpose_solve is not None:
-        turned = mat.jaxpr if symmetric else transposed(mat.jaxpr, len(mat.consts))
+        transpose_solve = solve if again is None else again
+    forward, aux_tree = _solver(solve, matvec, avals, tree, has_aux, "solve")
+    bodies: list[Body | None] = [mat, forward, None, None]
+    if any(type(x) is Tracer for x in (*mat.consts, *forward.consts, *given)):  # else no derivative can be asked for
+        if again is not None:
+            bodies[2] = _solver(again, matvec, avals, tree, has_aux, "solve")[0]
+        if transpose_solve is not None:
+            turned = mat.jaxpr if symmetric else transposed(mat.jaxpr, len(mat.consts))
 
-        def vecmat(x: Any) -> Any:
-            return tree_unflatten(tree, evaluate(turned, [*mat.consts, *tree_flatten(x)[0]]))
+            def vecmat(x: Any) -> Any:
+                return tree_unflatten(tree, evaluate(turned, [*mat.consts, *tree_flatten(x)[0]]))
 
-        back, _ = _solver(transpose_solve, vecmat, avals, tree, has_aux)
-    consts = (len(mat.consts), len(forward.consts), 0 if back is None else len(back.consts))
-    primitive = LinearSolve(mat.jaxpr, forward.jaxpr, None if back is None else back.jaxpr, consts)
-    operands = [*mat.consts, *forward.consts, *([] if back is None else back.consts), *given]
+            bodies[3] = _solver(transpose_solve, vecmat, avals, tree, has_aux, "transpose_solve")[0]
+    consts = tuple([0 if body is None else len(body.consts) for body in bodies])
+    primitive = LinearSolve(*[None if body is None else body.jaxpr for body in bodies], consts, message, strict)
+    operands = [*[x for body in bodies if body is not None for x in body.consts], *given]
     outs = owned(bind(primitive, *operands), operands)
     x = tree_unflatten(tree, outs[: len(given)])
     return (x, tree_unflatten(aux_tree, outs[len(given) :])) if has_aux else x
@@ -202,18 +265,30 @@ def _solver(
     avals: Sequence[ShapedArray],
     tree: PyTreeDef,
     has_aux: bool,
+    word: str,
 ) -> tuple[Body, Any]:
     """Trace a solver; returns its program, and the structure of aux."""
     trees: list[PyTreeDef] = []
 
     def run(tracers: list[Any]) -> list[Any]:
-        found = solve(matvec, tree_unflatten(tree, tracers))
-        x, aux = found if has_aux else (found, ())
+        x, aux = with_aux(solve(matvec, tree_unflatten(tree, tracers)), has_aux, "custom_linear_solve", word)
         (leaves, x_tree), (rest, aux_tree) = tree_flatten(x), tree_flatten(aux)
         trees[:] = [x_tree, aux_tree]
         return [*leaves, *rest]
 
-    body = trace_body(run, avals, "custom_linear_solve(solve)")
+    body = trace_body(run, avals, f"custom_linear_solve({word})")
     found = body.jaxpr.out_avals[: trees[0].num_leaves]
-    check_same("custom_linear_solve", "solution", tree, avals, trees[0], found, ("in b", "from solve"))
+    check_same("custom_linear_solve", "solution", tree, avals, trees[0], found, ("in b", f"from {word}"))
     return body, trees[1]
+
+
+def with_aux(found: Any, has_aux: bool, what: str, word: str) -> tuple[Any, Any]:
+    """Return what a solver gives as a pair ``(x, aux)``."""
+    if not has_aux:
+        return found, ()
+    if not isinstance(found, tuple) or len(found) != 2:
+        raise TypeError(
+            f"{what}: with has_aux, {word} must return a pair (x, aux); got {type(found).__name__}{here()}. "
+            "Return both, or drop has_aux."
+        )
+    return found

@@ -93,6 +93,7 @@ class Root(Primitive):
             transpose_solve=self.tangent_solve,
             has_aux=bool(self.slope_message),
             message=self.slope_message,
+            strict=bool(self.slope_message),
         )
         found = found[0] if self.slope_message else found
         return [*tree_flatten(found)[0], *nothing[count:]]

@@ -1,14 +1,7 @@
-"""The names of SciPy for traced values: ``import autotrace.scipy.special as asp``, and likewise linalg,
-stats, signal.
+"""The names of SciPy for traced values: ``import autotrace.scipy.special as asp``, and likewise linalg, stats, signal;
+``autotrace.scipy.optimize`` and ``autotrace.scipy.sparse.linalg``.
 
-SciPy computes; this adds the derivatives. ``import autotrace`` never imports it. SciPy's own ufuncs take
-traced values by themselves (``scipy.special.erf(t)``), in which case the rules are loaded when the first one
-is met.
+In the first four SciPy computes; this adds the derivatives. ``import autotrace`` never imports it. SciPy's own ufuncs
+take traced values by themselves (``scipy.special.erf(t)``), in which case the rules are loaded when the first one
+is met. The solvers of the last two are programs of this library, and need NumPy alone.
 """
-
-try:
-    import scipy as _scipy
-except ImportError as error:
-    raise ImportError(
-        "autotrace.scipy: SciPy must be installed; it was not found. Install it: pip install 'autotrace-ad[interop]'."
-    ) from error

@@ -98,7 +98,8 @@ def _edges(
             for source, target, weight in edges:
                 before.setdefault(target, {})[source] = weight
                 after.setdefault(source, {})[target] = weight
-        active.update([v for v in equation.outputs if v.aval.inexact])
+        # An output that no derivative reaches, such as a figure that a solver reports, stands still.
+        active.update([v for v in equation.outputs if any((v, i) in before for i in range(v.aval.size))])
     return before, after
 
 

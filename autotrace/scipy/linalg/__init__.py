@@ -6,6 +6,8 @@ The elements of arrays are not looked at beforehand: NaN spreads.
 
 from __future__ import annotations
 
+from .. import installed  # isort: skip
+
 from typing import Any
 
 import scipy.linalg as _linalg

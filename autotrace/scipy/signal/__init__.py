@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .. import installed  # isort: skip
+
 from typing import Any
 
 import scipy.signal as _signal

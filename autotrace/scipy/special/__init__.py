@@ -7,6 +7,8 @@ What has no rule here is SciPy's own and refuses traced values.
 
 from __future__ import annotations
 
+from .. import installed  # isort: skip
+
 from typing import Any
 
 import scipy.special as _special

@@ -1,0 +1,64 @@
+"""Values that hold only if a solver has converged: what must not be used otherwise is refused when the program runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import ConvergenceError
+from ..ir import Linear, Operand, Primitive, ShapedArray, here
+from ..primitives.series import carried
+from ..tracing import bind
+from .programs import repeated
+
+__all__ = ["Checked", "checked", "demand"]
+
+
+def demand(ok: Any, figure: Any, message: str) -> None:
+    """Raise ``ConvergenceError`` unless all of ``ok``; ``message`` has fields for the worst ``figure`` and the line."""
+    if not np.all(ok):
+        failed = np.asarray(figure)[~np.asarray(ok)] if np.shape(figure) == np.shape(ok) else np.ravel(figure)
+        raise ConvergenceError(message.format(f"{np.max(failed):.3g}", here()))
+
+
+class Checked(Primitive):
+    """``x``, if all of ``ok`` is true; else an error that shows ``figure``. Linear in ``x``, and its own transpose."""
+
+    message: str
+    view: ClassVar[bool] = True
+    taylor = carried
+
+    def impl(self, x: Any, ok: Any, figure: Any) -> Any:
+        demand(ok, figure, self.message)
+        return x
+
+    def spell_lines(self, page: Any, targets: Sequence[str], x: Any, ok: Any, figure: Any) -> list[str]:
+        text = self.message.format("another", "")
+        return [f"if not {page.module('numpy')}.all({ok}):", f"    raise RuntimeError({text!r})", f"{targets[0]} = {x}"]
+
+    def abstract(self, x: ShapedArray, ok: ShapedArray, figure: ShapedArray) -> ShapedArray:
+        return x.strong()
+
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], output: Any) -> Any:
+        return None if tangents[0] is None else bind(self, tangents[0], *primals[1:])
+
+    def transpose(self, ct: Any, inputs: Sequence[Any]) -> Sequence[Any]:
+        if type(inputs[1]) is Linear or type(inputs[2]) is Linear:
+            return super().transpose(ct, inputs)
+        return bind(self, ct, *inputs[1:]), None, None
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Any:
+        return bind(self, inputs[0] if batched[0] else repeated(inputs[0], size), *inputs[1:])
+
+    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
+        return 0
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return operands[0].dependence
+
+
+def checked(x: Any, ok: Any, figure: Any, message: str) -> Any:
+    """Return ``x``, which it is an error to use unless ``ok``; see :func:`demand`."""
+    return bind(Checked(message), x, ok, figure)
