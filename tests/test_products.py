@@ -7,10 +7,13 @@ import pytest
 import scipy.sparse
 
 from autotrace import (
+    Pattern,
+    custom_jvp,
     diag_hessian,
     ggnvp,
     grad,
     hessian,
+    hessian_pattern,
     hvp,
     jacfwd,
     jacobian,
@@ -210,3 +213,25 @@ def test_both_ways_to_a_laplacian(f):
     second = _second("laplacian", f, (X,), {}, None, None)
     for way in (second.sum_of_curvatures, second.sum_of_products):
         assert_same(way(second.primals, [np.eye(9)]), np.trace(reference(f, X)), way.__name__)
+
+
+def test_rules_of_the_users_may_break_the_symmetry_of_a_hessian():
+    @custom_jvp
+    def sine(x):
+        return np.sin(x)
+
+    @sine.defjvp
+    def _(primals, tangents):
+        (x,) = primals
+        return sine(x), np.concatenate([2.0 * x[1:], x[:1]]) * tangents[0]
+
+    def f(x):
+        return np.sum(sine(x))
+
+    x = np.arange(1.0, 41.0)
+    expected = jacfwd(jacrev(f))(x)
+    assert np.any(expected != expected.T)
+    for mode in ("auto", "forward", "sparse"):
+        assert np.array_equal(hessian(f, mode=mode)(x), expected)
+    assert np.array_equal(diag_hessian(f)(x), np.diag(expected))
+    assert hessian_pattern(f)(x).covers(Pattern.of(expected != 0))

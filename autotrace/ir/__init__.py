@@ -15,7 +15,7 @@ from .parse import parse_jaxpr
 from .primitive import REGISTRY, Linear, Linearized, Primitive, Run, Slot
 from .print import print_jaxpr, referenced
 from .python import Page, PythonText, Spelled, to_python
-from .rewrite import eliminate_dead_code, has_backward_rule, inline, map_programs, programs_in
+from .rewrite import eliminate_dead_code, has_backward_rule, has_own_rules, inline, map_programs, programs_in
 from .save import load_jaxpr
 from .source import (
     COTANGENT,
@@ -80,6 +80,7 @@ __all__ = [
     "float0",
     "has_backward_rule",
     "has_note",
+    "has_own_rules",
     "here",
     "in_phase",
     "inline",

@@ -22,6 +22,7 @@ __all__ = [
     "count_primitives",
     "eliminate_dead_code",
     "has_backward_rule",
+    "has_own_rules",
     "inline",
     "map_equations",
     "map_programs",
@@ -159,6 +160,16 @@ def has_backward_rule(jaxpr: Jaxpr) -> bool:
         [
             p.backward or (p.holds_programs and any([has_backward_rule(run.program) for run in p.runs()]))
             for p in [equation.primitive for equation in jaxpr.equations]
+        ]
+    )
+
+
+def has_own_rules(equations: Iterable[Equation]) -> bool:
+    """Tell whether one of ``equations``, or of a program that it runs, has rules of the user's."""
+    return any(
+        [
+            p.has_rules or (p.holds_programs and any([has_own_rules(run.program.equations) for run in p.runs()]))
+            for p in [equation.primitive for equation in equations]
         ]
     )
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..compile.simplify import simplify
-from ..ir import ShapedArray
+from ..ir import ShapedArray, has_own_rules
 from ..primitives.promotion import broadcast_to
-from ..tracing import evaluate, trace
+from ..tracing import current_trace, evaluate, trace
 from ..tree import tree_flatten, tree_unflatten
 from .arguments import Leaves, Run, Selection, function_name, leaves_of, owned, select, trace_leaves
 from .batching import batch_jaxpr
@@ -24,7 +25,7 @@ from .linear import linearize_jaxpr
 from .modes import jacobian_with
 from .plan import equation_seconds
 from .reverse import pull_back, run_forward
-from .sparsity import jaxpr_pattern
+from .sparsity import jaxpr_pattern, symmetrized
 from .spread import spread
 from .sweeps import flat_rows, split_rows, zero_rows
 from .tangent import push
@@ -67,11 +68,21 @@ def _start_hessian(
     fun: Any, args: Any, kwargs: Any, argnums: Any, argnames: Any, has_aux: bool, options: Options
 ) -> Started:
     holomorphic = options.holomorphic
-    inner = jacrev(fun, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames)
+    own_rules: list[bool] = []
+
+    @functools.wraps(fun)
+    def watched(*values: Any, **named: Any) -> Any:
+        result = fun(*values, **named)
+        running = current_trace()
+        own_rules.append(running is not None and has_own_rules(running.equations))
+        return result
+
+    inner = jacrev(watched, argnums=argnums, has_aux=has_aux, holomorphic=holomorphic, argnames=argnames)
     chosen, leaves, run = start("hessian", inner, args, kwargs, argnums, argnames, has_aux, holomorphic, False)
     # The gradient of one scalar has as many numbers as the argument; the matrix is then symmetric.
     outs = run.jaxpr.out_avals[: run.outputs]
-    symmetric = [a.shape for a in outs] == [a.shape for a in _moving_avals(leaves)]
+    # Rules of the user's may give second derivatives that are not.
+    symmetric = [a.shape for a in outs] == [a.shape for a in _moving_avals(leaves)] and not any(own_rules)
     return Started(chosen, leaves, run, "hessian", function_name(fun), symmetric)
 
 
@@ -286,7 +297,7 @@ class Second:
             return None
         moving = [True] * len(self.avals)
         pattern = jaxpr_pattern(self._gradient, moving, max(size * size // 2, 64))
-        found = None if pattern is None else color_symmetric(pattern.intersection(pattern.T))
+        found = None if pattern is None else color_symmetric(symmetrized(pattern, has_own_rules(self._jaxpr.equations)))
         return found if found is not None and found.columns < size else None
 
     def products(self, primals: Sequence[Any], directions: Sequence[Any]) -> Any:

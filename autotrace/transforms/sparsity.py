@@ -29,6 +29,7 @@ from ..ir import (
     annotate,
     count_of,
     entries_of,
+    has_own_rules,
     inline,
 )
 from ..tracing import trace
@@ -227,10 +228,17 @@ def hessian_pattern_of(
     program, moves = hessian_program(jaxpr, moving)
     rest = None if known is None else [*known, *[None] * (len(moves) - len(moving))]
     found = jaxpr_pattern(program, moves, limit, rest)
-    if found is None or found == found.T:
-        return found
-    own = any(e.primitive.settled() is not None for e in inline(jaxpr).equations)
-    return found.union(found.T) if own else found.intersection(found.T)
+    return None if found is None else symmetrized(found, has_own_rules(jaxpr.equations))
+
+
+def symmetrized(pattern: Pattern, own_rules: bool) -> Pattern:
+    """Return the symmetric pattern of second derivatives of which ``pattern`` tells one half or the other.
+
+    What only one half has is zero; but a function with ``own_rules`` may break the symmetry, and both are kept.
+    """
+    if pattern == pattern.T:
+        return pattern
+    return pattern.union(pattern.T) if own_rules else pattern.intersection(pattern.T)
 
 
 def sparsity_pattern(
