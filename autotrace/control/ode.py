@@ -16,7 +16,8 @@ import numpy as np
 
 from ..compile.program import Program
 from ..errors import IntegrationError
-from ..ir import Jaxpr, Linearized, Primitive, Run, ShapedArray, Slot, dtype_name, here
+from ..ir import Jaxpr, Linearized, Operand, Primitive, Run, ShapedArray, Slot, here
+from ..primitives.series import carried
 from ..tracing import Tracer, bind, evaluate
 from ..transforms.arguments import function_name, owned
 from ..transforms.forward import push_forward
@@ -24,6 +25,7 @@ from ..transforms.gradient import vjp
 from ..transforms.linear import linearize_jaxpr
 from ..transforms.stop import stop_gradient
 from ..transforms.tangent import jvp
+from ..transforms.taylor import push_series
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
 from .call import Call
@@ -43,10 +45,10 @@ from .flow import as_array, leaves_and_tree, scan, while_loop
 from .linear_call import linear_call
 from .loops import batched_avals
 from .matching import check_same
-from .programs import Body, batched_program, close, derive, filled, remembered, tangent_of, trace_body
+from .programs import Body, batched_program, close, derive, remembered, repeated, tangent_of, trace_body
 from .rules import SymbolicZero
 
-__all__ = ["Odeint", "Unfinished", "odeint"]
+__all__ = ["MappedOdeint", "Odeint", "Reached", "odeint"]
 
 Array = Any
 _GRADIENTS = ("direct", "adjoint")
@@ -209,19 +211,18 @@ class Solver:
             return (self.direction * (target - now.t) > 0) & self.goes_on(now.t, now.h, now.tries)
 
         now = while_loop(running, advance, now._replace(tries=np.int64(0)))
-        self.check(now, target)
         some = now.size != 0
         part = np.where(some, (target - now.start) / np.where(some, now.size, 1.0), 0.0)
-        return now, interpolate(now.terms, part)
+        return now, interpolate(now.terms, self.checked(part, now, target))
 
-    def check(self, now: Progress, target: Array) -> None:
-        """Let the program raise where ``target`` was not reached."""
+    def checked(self, part: Array, now: Progress, target: Array) -> Array:
+        """Return ``part``, and let the program raise where ``target`` was not reached."""
         finite = np.True_
         for k in now.k:
             finite = finite & np.all(np.isfinite(stop_gradient(k)))
         failed = ~(self.direction * (target - now.t) <= 0)
         reason = np.where(now.tries >= self.problem.mxstep, TOO_MANY, np.where(finite, TOO_SMALL, NOT_FINITE))
-        bind(Unfinished(), np.where(failed, reason, FINE), now.t, target, now.tries)
+        return bind(Reached(), part, np.where(failed, reason, FINE), now.t, target, now.tries)
 
 
 def solve(problem: Problem, y: State, ts: Array, params: Sequence[Array], differentiable: bool) -> list[Array]:
@@ -251,55 +252,69 @@ def solve(problem: Problem, y: State, ts: Array, params: Sequence[Array], differ
 FINE, TOO_MANY, TOO_SMALL, NOT_FINITE, NO_ORDER = range(5)
 
 
-class Unfinished(Primitive):
-    """Raises if ``reason`` says that the solution did not get to the time ``target``. Stays in the program."""
+class Reached(Primitive):
+    """``x``; but raises if ``reason`` says that the solution did not get to the time ``target``.
 
-    multiple: ClassVar[bool] = True
-    effect: ClassVar[bool] = True
-    stops: ClassVar[bool] = True
+    It is no effect, which loops would have to keep in order. What is checked is what every result and every derivative
+    needs: the place in a step where the solution is interpolated, or the times.
+    """
 
-    def impl(self, reason: Array, t: Array, target: Array, tries: Array) -> tuple[()]:
-        if not np.any(reason):
-            return ()
-        row = np.argmax(np.atleast_1d(reason) > 0)
-        reason, t, target, tries = [np.ravel(x)[row if np.ndim(x) else 0] for x in (reason, t, target, tries)]
-        where = here()
-        if reason == NO_ORDER:
-            raise ValueError(_order_message(where))
-        got = f"{tries} of them from the output time before up to t = {t:.9g}"
-        if reason == TOO_MANY:
-            raise IntegrationError(
-                f"odeint: t = {target:.9g} must be reached within mxstep steps; got {got}{where}. "
-                "Raise mxstep or the tolerances; for a stiff equation use another method."
-            )
-        if reason == TOO_SMALL:
-            raise IntegrationError(
-                f"odeint: a step must change the time by more than rounding does; got steps that do not at t = {t:.9g}"
-                f"{where}, on the way to t = {target:.9g}. Look for a singularity of func there, or where it is not "
-                "finite."
-            )
-        raise IntegrationError(
-            f"odeint: func must give finite derivatives; got NaN or infinity at t = {t:.9g}{where}. "
-            "Look at func and its arguments there."
-        )
+    view: ClassVar[bool] = True
+    taylor = carried
+
+    def impl(self, x: Array, reason: Array, t: Array, target: Array, tries: Array) -> Array:
+        if np.any(reason):
+            row = int(np.argmax(np.atleast_1d(reason) > 0))  # the first one of a batch
+            _refuse(*[np.ravel(v)[row if np.ndim(v) else 0] for v in (reason, t, target, tries)])
+        return x
 
     def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
-        reason, t = operands[:2]
+        x, reason, t = operands[:3]
         message = "odeint: the solution cannot be continued from t = "
-        return [f"if {page.module('numpy')}.any({reason}):", f"    raise ArithmeticError({message!r} + str({t}))"]
+        return [
+            f"if {page.module('numpy')}.any({reason}):",
+            f"    raise ArithmeticError({message!r} + str({t}))",
+            f"{targets[0]} = {x}",
+        ]
 
-    def abstract(self, *avals: ShapedArray) -> tuple[()]:
-        return ()
+    def abstract(self, x: ShapedArray, *avals: ShapedArray) -> ShapedArray:
+        return x.strong()
 
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> tuple[()]:
-        return ()
+    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], output: Any) -> Any:
+        return tangents[0]
 
-    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> tuple[()]:
-        bind(self, *inputs)
-        return ()
+    def vjp(self, ct: Any, output: Any, inputs: Sequence[Any], wanted: Sequence[bool]) -> Sequence[Any]:
+        return (ct, None, None, None, None)
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Any:
+        return bind(self, inputs[0] if batched[0] else repeated(inputs[0], size), *inputs[1:])
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
+
+    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
+        return operands[0].dependence
+
+
+def _refuse(reason: Any, t: Any, target: Any, tries: Any) -> None:
+    """Raise what ``reason`` means."""
+    where = here()
+    if reason == NO_ORDER:
+        raise ValueError(_order_message(where))
+    if reason == TOO_MANY:
+        raise IntegrationError(
+            f"odeint: t = {target:.9g} must be reached within mxstep steps; got {tries} of them from the output time "
+            f"before up to t = {t:.9g}{where}. Raise mxstep or the tolerances; a stiff equation needs another method."
+        )
+    if reason == TOO_SMALL:
+        raise IntegrationError(
+            f"odeint: steps must change the time by more than rounding does; got one that does not at t = {t:.9g}, on "
+            f"the way to t = {target:.9g}{where}. Look for a singularity there, or for NaN from func."
+        )
+    raise IntegrationError(
+        f"odeint: func must give finite derivatives; got NaN or infinity at t = {t:.9g}{where}. "
+        "Look at func and its arguments there."
+    )
 
 
 def _order_message(where: str) -> str:
@@ -350,6 +365,9 @@ class Solution(Primitive, family=True):
         closed, consts = close(linear)
         slots = [Slot(i, tangent_of(v.aval)) for i, (v, m) in enumerate(zip(smooth.in_vars, moving, strict=True)) if m]
         return Linearized(outs, Call(closed, "odeint"), [*consts, *slots], reached)
+
+    def jet(self, order: int, inputs: Sequence[Any]) -> Sequence[Any]:
+        return push_series(self.smooth(*_avals([x[0] for x in inputs])), inputs, order)
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
         marks = tuple(batched)
@@ -603,12 +621,14 @@ def odeint(
         len(y),
         _positive("rtol", loose if rtol is None else rtol, zero=True),
         _positive("atol", loose if atol is None else atol),
-        int(_positive("mxstep", mxstep)),
+        _positive("mxstep", mxstep),
         _positive("hmax", hmax),
         isinstance(ts, Tracer),
     )
     if gradient not in _GRADIENTS:
-        raise ValueError(f"odeint: gradient must be 'direct' or 'adjoint'; got {gradient!r}. Use 'direct' if in doubt.")
+        raise ValueError(
+            f"odeint: gradient must be 'direct' or 'adjoint'; got {gradient!r}{here()}. Use 'direct' if in doubt."
+        )
     given = [*body.consts, *params]
     outs = by_adjoint(problem, y, ts, given) if gradient == "adjoint" else _bound(problem, y, ts, given)
     return tree_unflatten(tree, owned(outs, [*y, ts, *given]))
@@ -650,7 +670,7 @@ def _times(t: Any, y: State, what: str) -> Array:
         if unsorted:
             raise ValueError(_order_message(here()))
     else:
-        bind(Unfinished(), np.where(unsorted, NO_ORDER, FINE), still[0], still[-1], np.int64(0))
+        t = bind(Reached(), t, np.where(unsorted, NO_ORDER, FINE), still[0], still[-1], np.int64(0))
     return t
 
 
@@ -685,7 +705,7 @@ def _field(
     def ordered(tracers: list[Any]) -> list[Any]:
         state, rest = tracers[: count + 1], tracers[count + 1 :]
         outs = evaluate(own, [*rest[:consts], *state, *rest[consts:]])
-        return [x.astype(a.dtype) for x, a in zip(outs, avals, strict=True)]
+        return [as_array(x).astype(a.dtype) for x, a in zip(outs, avals, strict=True)]
 
     ins = own.in_avals
     order = [*ins[consts : consts + count + 1], *ins[:consts], *ins[consts + count + 1 :]]
@@ -694,11 +714,13 @@ def _field(
 
 def _positive(name: str, value: Any, zero: bool = False) -> Any:
     """Return an option that must be a positive number, known when the function is traced."""
-    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    kinds = (int, np.integer) if name == "mxstep" else (int, float, np.integer, np.floating)
+    number = isinstance(value, kinds) and not isinstance(value, bool)
     if not number or not (value > 0 or (zero and value == 0)):
+        kind = "integer" if name == "mxstep" else "number"
         got = "a traced value" if isinstance(value, Tracer) else repr(value)
         raise ValueError(
-            f"odeint: {name} must be a positive number{' or 0' if zero else ''}; got {got}{here()}. "
-            f"{'Give a plain number.' if isinstance(value, Tracer) or not number else 'Give a larger one.'}"
+            f"odeint: {name} must be a positive {kind}{' or 0' if zero else ''}; got {got}{here()}. "
+            f"{'Give a larger one' if number else f'Give a plain {kind}'}."
         )
-    return float(value) if name != "mxstep" else value
+    return int(value) if name == "mxstep" else float(value)

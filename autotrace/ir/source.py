@@ -46,6 +46,7 @@ _HIDDEN = (
     os.path.dirname(np.__file__) + os.sep,
     os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "scipy") + os.sep,
     "<frozen ",
+    "<autotrace ",  # programs that the compiler has written
     os.path.join(os.path.dirname(os.__file__), "runpy.py"),  # Python's own start, which is frozen since 3.11
 )
 """Where frames are not the user's: this library, NumPy, SciPy, which is installed beside it, and Python's own start."""
