@@ -348,8 +348,8 @@ def _pick(candidates: Sequence[Candidate], options: Options, problem: Problem) -
             if any(c.mode == "reverse" and "complex" in c.refused for c in candidates)
             else f"{problem.name}: {candidates[0].refused}"
         )
-    chosen = min(had, key=lambda c: c.seconds)
-    others = sorted([c for c in had if c is not chosen], key=lambda c: c.seconds)
+    # Prices that differ by rounding alone, which depends on how a version of Python sums, are equal: the first wins.
+    chosen, *others = sorted(had, key=lambda c: round(c.seconds, 12))
     if not others:
         return chosen, f"{chosen.note}; no other mode can be had"
     ratio = others[0].seconds / max(chosen.seconds, 1e-12)
