@@ -11,18 +11,21 @@ from autotrace import (
     ShapeDtypeStruct,
     check_jaxpr,
     checkpoint,
+    cost,
     eval_jaxpr,
     grad,
     hessian,
     jacfwd,
     jacobian,
     jacrev,
+    jet,
     jit,
     jvp,
     make_jaxpr,
     odeint,
     parse_jaxpr,
     scan,
+    sparsity_pattern,
     vjp,
     vmap,
 )
@@ -329,6 +332,25 @@ def test_derivatives_of_a_batch():
 def test_batches_of_times():
     times = np.array([[0.0, 1.0], [1.0, -1.0], [2.0, 2.0]])
     near(vmap(lambda t: odeint(decay, 1.0, t, 1.0))(times), np.exp(times[:, :1] - times))
+
+
+def test_empty_states_and_batches():
+    assert odeint(decay, np.ones((0, 2)), TIMES, 1.0).shape == (5, 0, 2)
+    for f in (odeint, lambda *args: jacrev(odeint, argnums=1)(*args)):
+        assert vmap(lambda y, f=f: f(decay, y, TIMES, 1.0))(np.ones(0)).shape == (0, 5)
+
+
+def test_power_series():
+    _, found = jet(lambda r: odeint(decay, 1.0, TIMES, r, rtol=1e-11, atol=1e-11), (0.5,), ([1.0, 0.0, 0.0],))
+    near(found, [(-TIMES) ** k * np.exp(-0.5 * TIMES) for k in (1, 2, 3)])
+
+
+def test_sparsity_and_cost():
+    def end(y0):
+        return odeint(decay, y0, np.array([0.0, 1.0]), 1.0)[-1]
+
+    near(sparsity_pattern(end)(np.ones(3)).toarray(), np.eye(3))
+    assert cost(end)(np.ones(3)).flops == 6
 
 
 def test_jit_and_loops_around():

@@ -321,13 +321,11 @@ class While(Primitive):
             new, ys = outs[:count], outs[count:]
             [still] = batched_program(asks, size, [active, *fixed[:at], *new], [True, *marks[:at], *whole], [True])
             running = still & active
-            if self.masked:
-                ys[0] = active
             return [
                 running,
                 *[chosen(running, x, y) for x, y in zip(new, given, strict=True)],
                 *[chosen(active, x, y) for x, y in zip(new, result, strict=True)],
-                *ys,
+                *[_counted(active, y) for y in ys],
             ]
 
         condition = derive(goes_on, [flags, *one, *one], "while_loop")
@@ -351,9 +349,20 @@ class While(Primitive):
         return sparsity_of_loop(self.body, Parts(consts, carry, ()), outputs)
 
 
+def _counted(active: Any, y: Any) -> Any:
+    """Return a row of ys whose truths are false where a run does not count.
+
+    What such a run gives is read through a mask only; so every mask, that of a batch inside too, must be false there.
+    """
+    return y & np.reshape(active, (active.shape[0], *[1] * (y.ndim - 1))) if y.dtype == bool else y
+
+
 def own_rows(active: Any) -> Any:
     """Return for each row its number where it is ``active``, and the number of one that is elsewhere."""
-    return np.where(active, np.arange(active.shape[0]), np.argmax(active))
+    if not active.shape[0]:
+        return np.zeros(0, int)
+    numbers = np.arange(active.shape[0])
+    return np.where(active, numbers, np.argmax(active)) if active.shape[0] else numbers
 
 
 def _widened_in_front(jaxpr: Jaxpr) -> Jaxpr:
