@@ -10,22 +10,16 @@ import numpy as np
 
 from ..ir import ShapedArray, here, is_inexact
 from ..transforms.arguments import function_name
-from ..transforms.stop import ravel_pytree, stop_gradient
+from ..transforms.stop import stop_gradient
 from ..transforms.wrapper import check_callable
 from ..tree import keystr, tree_flatten, tree_flatten_with_path, tree_map, tree_unflatten
 from .checked import checked
-from .dense import dense
 from .flow import as_array, leaves_and_tree, while_loop
-from .krylov import cg, gmres
 from .matching import check_same
 from .root import find_root
+from .slopes import krylov_solve
 
-__all__ = ["fixed_point", "krylov_solve", "largest"]
-
-_DENSE = 32
-"""Numbers up to which a system is solved with its matrix, which is then faster."""
-_RESTART = 50
-_CYCLES = 100
+__all__ = ["fixed_point", "largest"]
 
 
 def fixed_point(f: Callable[..., Any], init: Any, *args: Any, tol: float | None = None, max_steps: int = 1000) -> Any:
@@ -89,30 +83,6 @@ def fixed_point(f: Callable[..., Any], init: Any, *args: Any, tol: float | None 
         residual, stop_gradient(guess), solve, krylov_solve, True, what="fixed_point", slope_message=singular
     )
     return tree_map(lambda leaf: checked(leaf, ok, gap, message), x)
-
-
-def krylov_solve(g: Callable[[Any], Any], y: Any, hermitian: bool = False) -> Any:
-    """Solve ``g(v) = y`` to nearly the precision of ``y``; returns v, and whether it has been found, with a figure.
-
-    Small systems are solved with their matrix, others by GMRES, or conjugate gradients if ``g`` is ``hermitian`` and
-    positive definite.
-    """
-    b, unravel = ravel_pytree(y)
-    size = b.shape[0]
-
-    def matvec(v: Any) -> Any:
-        return ravel_pytree(g(unravel(v)))[0]
-
-    if size <= _DENSE:
-        v, ok, figure = dense(matvec, b)
-        return unravel(v), (ok, figure.astype(np.float64))
-    limit = float(np.finfo(b.dtype).eps) ** 0.75 * np.sqrt(np.sum(np.real(b * np.conj(b))))
-    start = np.zeros_like(b)
-    if hermitian:
-        v, found = cg(matvec, b, start, lambda r: r, limit, 10 * size)
-    else:
-        v, found = gmres(matvec, b, start, lambda r: r, limit, _RESTART, _CYCLES)
-    return unravel(v), (found.ok, found.figure.astype(np.float64))
 
 
 def largest(x: Any) -> Any:
