@@ -310,6 +310,7 @@ def updated(x: Any) -> Any:
     weights = np.arange(3.0)
 
     def body(i: Any, state: Any) -> Any:
+        state = state.copy()
         state[i] += x[i] * state[(i + 1) % 3]
         state *= 1.0 + weights * 0.1
         return state

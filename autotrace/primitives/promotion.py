@@ -233,8 +233,9 @@ def quick_function(primitive: Any, arity: int, keep_weak: bool = False) -> Calla
 
 def _make_plan(key: tuple[Any, ...]) -> _Plan:
     primitive, *avals = key
-    try:
-        shape = np.broadcast_shapes(*[aval.shape for aval in avals])
+    shapes = {aval.shape for aval in avals if aval.ndim}
+    try:  # equal shapes may have an axis of unknown length, which NumPy does not know
+        shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
     except ValueError:
         raise ValueError(
             f"{primitive.name}: operands could not be broadcast together with shapes "
