@@ -117,32 +117,32 @@ class _Plan:
             body.constants,
         )
         shorter = type(loop)(inner.replace(), loop.length, len(self.inner_fixed), loop.carry, loop.reverse)
-        with deriving(next((e.source for e in body.equations), None)):  # no line of its own is known here
-            outs = bind(shorter, *[values[v] for v in self.inner_fixed], *carry, *[values[v] for v in self.inner_rows])
-            values.update(zip(self.crossing, outs[loop.carry :], strict=True))
-            self._run_rows(layers.after, values, {*self.rows, *self.crossing})
-            ys = [self._stacked(v, values) for v in body.outputs[loop.carry :]]
-            return [*outs[: loop.carry], *ys]
+        given = [*[values[v] for v in self.inner_fixed], *carry, *[values[v] for v in self.inner_rows]]
+        with deriving(next((e.source for e in body.equations), None)):  # the loop's own line is not known here
+            outs = bind(shorter, *given)
+        values.update(zip(self.crossing, outs[loop.carry :], strict=True))
+        self._run_rows(layers.after, values, {*self.rows, *self.crossing})
+        ys = [self._stacked(v, values) for v in body.outputs[loop.carry :]]
+        return [*outs[: loop.carry], *ys]
 
-        def _run(self, equations: Sequence[Equation], values: dict[Atom, Any]) -> None:
-            """Compute values that are the same for all rows."""
-            read = [v for v in _reads(equations, ()) if v in values]
-            made = [v for e in equations for v in e.outputs]
-            outs = evaluate(Jaxpr(read, equations, made), [values[v] for v in read])
-            values.update(zip(made, outs, strict=True))
+    def _run(self, equations: Sequence[Equation], values: dict[Atom, Any]) -> None:
+        """Compute values that are the same for all rows."""
+        read = [v for v in _reads(equations, ()) if v in values]
+        made = [v for e in equations for v in e.outputs]
+        outs = evaluate(Jaxpr(read, equations, made), [values[v] for v in read])
+        values.update(zip(made, outs, strict=True))
 
-        def _run_rows(self, equations: Sequence[Equation], values: dict[Atom, Any], rows: set[Atom]) -> None:
-            """Compute values of all rows at once; those so named have rows already."""
-            read = [v for v in _reads(equations, ()) if v in values]
-            made = [v for e in equations for v in e.outputs]
-            outs = batched_program(
-                Jaxpr(read, equations, made),
-                self.loop.length,
-                [values[v] for v in read],
-                [v in rows for v in read],
-                [True] * len(made),
-            )
-
+    def _run_rows(self, equations: Sequence[Equation], values: dict[Atom, Any], rows: set[Atom]) -> None:
+        """Compute values of all rows at once; those so named have rows already."""
+        read = [v for v in _reads(equations, ()) if v in values]
+        made = [v for e in equations for v in e.outputs]
+        outs = batched_program(
+            Jaxpr(read, equations, made),
+            self.loop.length,
+            [values[v] for v in read],
+            [v in rows for v in read],
+            [True] * len(made),
+        )
         values.update(zip(made, outs, strict=True))
 
     def _stacked(self, atom: Atom, values: dict[Atom, Any]) -> Any:
