@@ -69,6 +69,10 @@ class Writer:
     def __init__(self, jaxpr: Jaxpr, rounding: bool = False) -> None:
         self.scope: dict[str, Any] = {"empty": np.empty, "zeros": np.zeros}
         self.rounding = rounding
+        self.fixed: set[str] = set()
+        """Names of what a loop does not change: their transposes are made before it."""
+        self.turned: set[str] = set()
+        """Those of which a transpose is needed, called ``name_T``."""
         self._names: dict[Any, str] = {}
         self.add_constants(jaxpr)
 
@@ -117,12 +121,14 @@ class Writer:
     def _update(self, equation: Equation, operands: Sequence[str], place: str) -> str:
         primitive = equation.primitive
         if type(primitive) is Einsum:
-            return _product(primitive, operands, f", {place}")
+            return _product(self, primitive, operands, f", {place}")
         symbol = _INFIX.get(primitive.impl)
         if symbol in _AUGMENTED and operands[0] == place:
             return f"{place} {symbol}= {operands[1]}"
         ufunc: Any = ufunc_of(primitive)
-        return f"{self._function(ufunc, ufunc.__name__, ufunc)}({', '.join(operands)}, out={place})"
+        # By position it is found faster; for these two NumPy takes it by name only.
+        out = f"out={place}" if ufunc in (np.maximum, np.minimum) else place
+        return f"{self._function(ufunc, ufunc.__name__, ufunc)}({', '.join(operands)}, {out})"
 
     def _function(self, key: Any, word: str, function: Any) -> str:
         name = self._names.get(key)
@@ -132,7 +138,7 @@ class Writer:
 
     def _expression(self, equation: Equation, operands: Sequence[str]) -> str:
         if self.rounding and _is_product(equation):
-            return _product(equation.primitive, operands, "")
+            return _product(self, equation.primitive, operands, "")
         written = _EXPRESSIONS.get(type(equation.primitive))
         if written is not None and type(equation.inputs[0]) is not Literal:
             return written(self, equation, operands)
@@ -152,10 +158,17 @@ class Writer:
         return self._function(("part", index), "part", tuple([i if type(i) is int else slice(*i) for i in index]))
 
 
-def _product(primitive: Any, operands: Sequence[str], rest: str) -> str:
+def _product(writer: Writer, primitive: Any, operands: Sequence[str], rest: str) -> str:
     swap, turn_x, turn_y = primitive.turns
-    x, y = [name + ".T" * turned for name, turned in zip(operands, (turn_x, turn_y), strict=True)]
+    x, y = [_turned(writer, v) if turn else v for v, turn in zip(operands, (turn_x, turn_y), strict=True)]
     return f"{y}.dot({x}{rest})" if swap else f"{x}.dot({y}{rest})"
+
+
+def _turned(writer: Writer, name: str) -> str:
+    if name not in writer.fixed:
+        return f"{name}.T"
+    writer.turned.add(name)
+    return f"{name}_T"
 
 
 def _slice(writer: Writer, equation: Any, operands: Sequence[str]) -> str:

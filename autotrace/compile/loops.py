@@ -86,6 +86,7 @@ def generate_scan(jaxpr: Jaxpr, consts: int, carry: int, length: int, reverse: b
     """
     writer = Writer(jaxpr, rounding=True)
     names = [writer.name(v) for v in jaxpr.in_vars]
+    writer.fixed.update(names[:consts])
     first = consts + carry
     rows = [f"rows_{name}" for name in names[first:]]
     ys = [(f"ys_{i}", v) for i, v in enumerate(jaxpr.outputs[carry:])]
@@ -101,19 +102,23 @@ def generate_scan(jaxpr: Jaxpr, consts: int, carry: int, length: int, reverse: b
     where: dict[int, int] = {}
     write_equations(writer, jaxpr, body, where, "        ", {*jaxpr.const_vars, *jaxpr.in_vars}, memory)
     filled = list(placed.values())
-    stored = [(y, v) for y, v in ys if f"row_of_{y}" not in filled and y not in shifted]
+    copied = {y: placed[v].removeprefix("row_of_") for y, v in ys if v in placed and placed[v] != f"row_of_{y}"}
+    later = {*[row.removeprefix("row_of_") for row in filled], *shifted, *copied}
+    stored = [(y, v) for y, v in ys if y not in later]
     body += [f"        {y}[i] = {writer.name(v)}" for y, v in stored]
     body += [f"        {line}" for line in carries.hand_on()]
     parameters = ", ".join([*names[:first], *rows])
     lines = [f"def program({parameters}):", f"    length = {length if length >= 0 else f'len({rows[0]})'}"]
     lines += _made(writer, [(y, v.aval) for y, v in ys], "length")
     lines += _made(writer, [*memory.made, *carries.arrays()])
+    lines += [f"    {name}_T = {name}.T" for name in sorted(writer.turned)]
     lines += [f"    first_{name} = {name}" for name in dict.fromkeys(name for name, _ in shifted.values())]
     pairs = [*zip(names[first:], rows, strict=True), *[(row, row.removeprefix("row_of_")) for row in filled]]
     lines.append(_head(pairs, bool(stored), reverse))
     start = len(lines)
     lines += body or ["        pass"]
     lines += _shifts(shifted, reverse)
+    lines += [f"    {y}[...] = {of}" for y, of in copied.items()]
     lines.append(f"    return ({''.join(f'{name}, ' for name in (*carries.results(), *[y for y, _ in ys]))})")
     return compiled(writer, lines, {line + start: index for line, index in where.items()}, jaxpr)
 
@@ -165,6 +170,7 @@ def generate_while(
     writer.add_constants(condition)
     names = [writer.name(v) for v in (*condition.in_vars[:asked], *body.in_vars)]
     count = len(body.in_vars) - consts
+    writer.fixed.update(names[: asked + consts])
     for var, carried in zip(condition.in_vars[asked:], body.in_vars[consts:], strict=True):
         writer.rename(var, carried)
     carries = _Carries(writer, body, consts, count, {})
@@ -191,6 +197,7 @@ def generate_while(
     written.append(f"    return ({', '.join([*carries.results(), *stacks, 'runs'])},)")
     lines = [f"def program({', '.join([*names, *stacks, 'runs'])}):"]
     lines += _made(writer, [*memory.made, *carries.arrays()])
+    lines += [f"    {name}_T = {name}.T" for name in sorted(writer.turned)]
     both = Jaxpr(body.in_vars, [*condition.equations, *body.equations], body.outputs)
     moved = {line + len(lines): index for line, index in where.items()}
     return compiled(writer, [*lines, *written], moved, both)
