@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..errors import MissingRuleError
-from ..ir import Primitive, ShapedArray, here
+from ..ir import SOURCE, Primitive, ShapedArray, deriving, here
 from ..primitives.promotion import broadcast_to
 from ..tracing import Tracer, bind
 from ..transforms.arguments import function_name, owned
@@ -90,9 +90,12 @@ class PureCallback(Primitive):
         return bind(PureCallback(self.function, self.tree, results, self.out_tree, self.vmap_method), *given)
 
     def _one_by_one(self, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        source = SOURCE.get()
+
         def step(_: Any, rows: list[Any]) -> tuple[None, Any]:
             given = iter(rows)
-            return None, bind(self, *[next(given) if b else x for x, b in zip(inputs, batched, strict=True)])
+            with deriving(source):
+                return None, bind(self, *[next(given) if b else x for x, b in zip(inputs, batched, strict=True)])
 
         return scan(step, None, [x for x, b in zip(inputs, batched, strict=True) if b])[1]
 
