@@ -68,9 +68,7 @@ def _along(axis: int, leaves: Sequence[Any], elems: Any) -> tuple[list[Any], lis
     lengths = [x.shape[at] for x, at in zip(leaves, axes, strict=True)]
     if len(set(lengths)) > 1:
         named = ", ".join(f"{n} at elems{path}" for n, path in zip(lengths, paths, strict=True))
-        raise ValueError(
-            f"{_WHAT}: elems must have one number of rows; got {named}{here()}. Cut them to one length."
-        )
+        raise ValueError(f"{_WHAT}: elems must have one number of rows; got {named}{here()}. Cut them to one length.")
     return list(leaves), axes
 
 
@@ -99,9 +97,7 @@ def _combined(fn: Callable[[Any, Any], Any], left: list[Any], right: list[Any], 
     made, made_tree = leaves_and_tree(fn(tree_unflatten(tree, left), tree_unflatten(tree, right)), _WHAT)
     made = [as_array(x) for x in made]
     when = ("as argument", f"from {function_name(fn)}")
-    check_same(
-        _WHAT, "rows", tree, [aval_as_seen(x) for x in left], made_tree, [aval_as_seen(x) for x in made], when
-    )
+    check_same(_WHAT, "rows", tree, [aval_as_seen(x) for x in left], made_tree, [aval_as_seen(x) for x in made], when)
     return made
 
 

@@ -62,7 +62,7 @@ class Cond(Primitive):
     def outputs(self) -> tuple[ShapedArray, ...]:
         """The avals of the outputs: those of the branch that gives them their meaning."""
         owners = self.owners or (-1,) * len(self.branches[0].outputs)
-        return tuple([self.branches[max(k, 0)].outputs[i].aval for i, k in enumerate(owners)])
+        return tuple([self.branches[max(k, 0)].outputs[i].aval.strong() for i, k in enumerate(owners)])
 
     def impl(self, index: Any, *operands: Any) -> Sequence[Any]:
         return self.programs[min(max(int(index), 0), len(self.branches) - 1)](*operands)

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from ..ir import Jaxpr, ShapedArray, Var, here
-from ..tracing import SCALAR_AVALS, Tracer, as_operand, bind, leaf_value
+from ..tracing import SCALAR_AVALS, Tracer, as_operand, bind, evaluate, leaf_value
 from ..transforms.arguments import function_name, owned
 from ..transforms.batching import vmap
 from ..transforms.wrapper import check_callable
-from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_map, tree_unflatten
+from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_map, tree_unflatten
 from .cond import Cond
+from .loops import stack_aval
 from .matching import check_same
-from .programs import Body, trace_body
+from .programs import Body, derive, trace_body
 from .scan import Scan
 from .while_loop import While
 
@@ -93,21 +94,28 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     """
     check_callable(cond_fun, "while_loop", "while_loop(cond_fun, body_fun, init)")
     check_callable(body_fun, "while_loop", "while_loop(cond_fun, body_fun, init)")
-    leaves, tree = leaves_and_tree(init_val, "while_loop")
-    what = f"while_loop({function_name(body_fun)})"
+    return _while("while_loop", body_fun, cond_fun, body_fun, init_val)
+
+
+def _while(
+    what: str, named: Any, cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, weak: int = 0
+) -> Any:
+    """Run a loop whose body messages call ``what`` of ``named``; its first ``weak`` values are as Python's numbers."""
+    leaves, tree = leaves_and_tree(init_val, what)
 
     def traced(avals: Sequence[ShapedArray]) -> Body:
-        return trace_body(lambda tracers: body_fun(tree_unflatten(tree, tracers)), avals, what)
+        seen = [ShapedArray(a.shape, a.dtype, i < weak) for i, a in enumerate(avals)]
+        return trace_body(
+            lambda tracers: body_fun(tree_unflatten(tree, tracers)), seen, f"{what}({function_name(named)})"
+        )
 
-    leaves, body = _settled(
-        "while_loop", leaves, init_val, tree, traced, lambda body: (body.out_tree, body.jaxpr.out_avals)
-    )
+    leaves, body = _settled(what, leaves, init_val, tree, traced, lambda body: (body.out_tree, body.jaxpr.out_avals))
     condition = trace_body(
         lambda tracers: cond_fun(tree_unflatten(tree, tracers)),
         [aval_as_seen(x) for x in leaves],
-        f"while_loop({function_name(cond_fun)})",
+        f"{what}({function_name(cond_fun)})",
     )
-    _check_truth(condition, "while_loop: cond_fun")
+    _check_truth(condition, f"{what}: cond_fun")
     loop = While(condition.jaxpr, body.jaxpr, len(condition.consts), len(body.consts))
     outs = bind(loop, *condition.consts, *body.consts, *leaves)
     return tree_unflatten(tree, owned(outs, [*leaves, *body.consts]))
@@ -130,24 +138,30 @@ def fori_loop(
     bounds = [
         _integer(x, f"fori_loop: {word}", "Convert it: int(x).") for x, word in ((lower, "lower"), (upper, "upper"))
     ]
+    weak = all(type(x) is int or (isinstance(x, Tracer) and x.aval.weak_type) for x in (lower, upper))
+    dtype = np.result_type(*[x.dtype for x in bounds])
     if not any(isinstance(x, Tracer) for x in bounds):
-        rows = np.arange(int(bounds[0]), int(bounds[1]))
-        if not rows.size:
-            return while_loop(lambda _: np.False_, lambda value: body_fun(np.int64(0), value), init_val)
-        return scan(
-            lambda value, i: (body_fun(i, value), None), init_val, rows, unroll=1 if unroll is None else unroll
-        )[0]
+        rows = np.arange(int(bounds[0]), int(bounds[1]), dtype=dtype)
+
+        def step(value: Any, i: Any) -> tuple[Any, None]:
+            return body_fun(i, value), None
+
+        unroll = 1 if unroll is None else unroll
+        return _scan("fori_loop", body_fun, step, init_val, rows, None, False, unroll, weak)[0]
     if unroll not in (None, 1, False):
         raise ValueError(
             f"fori_loop: a loop of unknown length cannot be unrolled; got unroll={unroll!r}{here()}. "
             "Pass plain integers as bounds, or drop unroll."
         )
-    if len({x.dtype for x in bounds}) > 1:
-        bounds = [x.astype(np.int64) for x in bounds]
-    first, last = bounds
-    return while_loop(
-        lambda state: state[0] < last, lambda state: (state[0] + 1, body_fun(state[0], state[1])), (first, init_val)
-    )[1]
+    first, last = [x.astype(dtype) for x in bounds]
+
+    def goes_on(state: Any) -> Any:
+        return state[0] < last
+
+    def run(state: Any) -> Any:
+        return state[0] + dtype.type(1), body_fun(state[0], state[1])
+
+    return _while("fori_loop", body_fun, goes_on, run, (first, init_val), int(weak))[1]
 
 
 def scan(
@@ -171,15 +185,26 @@ def scan(
     (np.float64(6.0), array([0., 2., 9.]))
     """
     check_callable(f, "scan", "scan(f, init, xs)")
-    leaves, tree = leaves_and_tree(init, "scan")
-    rows, rows_tree = leaves_and_tree(xs, "scan")
-    length = rows_length(rows, xs, length)
-    what = f"scan({function_name(f)})"
-    if unroll is True or unroll >= length > 0:
-        return _written_out(f, init, rows, rows_tree, length, reverse)
-    if unroll > 1:
-        return _unrolled(f, init, rows, rows_tree, length, reverse, int(unroll))
-    row_avals = [ShapedArray(x.shape[1:], x.dtype) for x in rows]
+    return _scan("scan", f, f, init, xs, length, reverse, unroll)
+
+
+def _scan(
+    what: str,
+    named: Any,
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any,
+    length: int | None,
+    reverse: bool,
+    unroll: int | bool,
+    weak: bool = False,
+) -> tuple[Any, Any]:
+    """Run ``f``, which messages call ``what`` of ``named``; with ``weak``, rows are as Python's numbers to it."""
+    leaves, tree = leaves_and_tree(init, what)
+    rows, rows_tree = leaves_and_tree(xs, what)
+    length = rows_length(rows, xs, length, what)
+    several = _runs_in_one(what, unroll, length)
+    row_avals = [ShapedArray(x.shape[1:], x.dtype, weak) for x in rows]
     trees: list[PyTreeDef] = []
 
     def traced(avals: Sequence[ShapedArray]) -> Body:
@@ -190,14 +215,18 @@ def scan(
             trees[:] = [out_tree, ys_tree]
             return [*out, *ys]
 
-        return trace_body(step, [*avals, *row_avals], what)
+        return trace_body(step, [*avals, *row_avals], f"{what}({function_name(named)})")
 
     def carried(body: Body) -> tuple[PyTreeDef, Sequence[ShapedArray]]:
         return trees[0], body.jaxpr.out_avals[: trees[0].num_leaves]
 
-    leaves, body = _settled("scan", leaves, init, tree, traced, carried)
-    loop = Scan(body.jaxpr, length, len(body.consts), len(leaves), bool(reverse))
-    outs = owned(bind(loop, *body.consts, *leaves, *rows), [*leaves, *body.consts, *rows])
+    leaves, body = _settled(what, leaves, init, tree, traced, carried)
+    if several == 1:
+        loop = Scan(body.jaxpr, length, len(body.consts), len(leaves), bool(reverse))
+        outs = bind(loop, *body.consts, *leaves, *rows)
+    else:
+        outs = _unrolled(body, leaves, rows, length, bool(reverse), several)
+    outs = owned(outs, [*leaves, *body.consts, *rows])
     return tree_unflatten(tree, outs[: len(leaves)]), tree_unflatten(trees[1], outs[len(leaves) :])
 
 
@@ -215,14 +244,15 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     rows, tree = leaves_and_tree(xs, "map")
     length = rows_length(rows, xs, None, "map")
     if batch_size is None:
-        return scan(lambda _, x: (None, f(x)), None, xs)[1]
+        return _scan("map", f, lambda _, x: (None, f(x)), None, xs, None, False, 1)[1]
     if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
         raise ValueError(f"map: batch_size must be a positive integer; got {batch_size!r}. Give the number of rows.")
     whole = length - length % batch_size
     parts = []
     if whole:
         chunks = [np.reshape(x[:whole], (whole // batch_size, batch_size, *x.shape[1:])) for x in rows]
-        done = scan(lambda _, x: (None, vmap(f)(x)), None, tree_unflatten(tree, chunks))[1]
+        batches = tree_unflatten(tree, chunks)
+        done = _scan("map", f, lambda _, x: (None, vmap(f)(x)), None, batches, None, False, 1)[1]
         parts.append(tree_map(lambda y: np.reshape(y, (whole, *y.shape[2:])), done))
     if whole < length:
         parts.append(vmap(f)(tree_unflatten(tree, [x[whole:] for x in rows])))
@@ -359,57 +389,45 @@ def rows_length(rows: Sequence[Any], xs: Any, length: Any, what: str = "scan") -
     return lengths[0]
 
 
-def _written_out(
-    f: Callable[[Any, Any], Any], carry: Any, rows: Sequence[Any], tree: PyTreeDef, length: int, reverse: bool
-) -> tuple[Any, Any]:
-    """Run a scan as a Python loop."""
-    before = [as_array(x) for x in tree_leaves(carry)]
-    structure = tree_flatten(carry)[1]
-    carry, ys = tree_unflatten(structure, before), []
-    for i in reversed(range(length)) if reverse else range(length):
-        new, y = _pair(f(carry, tree_unflatten(tree, [x[i] for x in rows])))
-        leaves, out_tree = leaves_and_tree(new, "scan")
-        check_same(
-            "scan",
-            "carry",
-            structure,
-            [aval_as_seen(x) for x in before],
-            out_tree,
-            [aval_as_seen(x) for x in leaves],
-            ("at first", "after one run"),
-        )
-        carry = new
-        ys.append(y)
-    if reverse:
-        ys.reverse()
-    return carry, tree_map(lambda *leaves: np.stack([as_operand(leaf) for leaf in leaves]), *ys)
+def _runs_in_one(what: str, unroll: Any, length: int) -> int:
+    """Return how many runs of a scan are written into one run of its loop."""
+    if not isinstance(unroll, int | np.integer | np.bool_) or unroll < 0:
+        raise ValueError(f"{what}: unroll must be a positive integer or a truth; got {unroll!r}. Give how many runs.")
+    return max(length if isinstance(unroll, bool | np.bool_) and unroll else min(int(unroll), length), 1)
 
 
 def _unrolled(
-    f: Callable[[Any, Any], Any],
-    init: Any,
-    rows: Sequence[Any],
-    tree: PyTreeDef,
-    length: int,
-    reverse: bool,
-    unroll: int,
-) -> tuple[Any, Any]:
-    """Run a scan whose program is ``unroll`` runs of ``f``; the rows that are left come last."""
-    whole = length - length % unroll
-    main = slice(length - whole, None) if reverse else slice(None, whole)
-    left = slice(None, length - whole) if reverse else slice(whole, None)
-    chunks = [np.reshape(x[main], (whole // unroll, unroll, *x.shape[1:])) for x in rows]
+    body: Body, carry: Sequence[Any], rows: Sequence[Any], length: int, reverse: bool, several: int
+) -> list[Any]:
+    """Run a scan in whose loop one run is ``several`` of the ``body``; the rows that are left come last."""
+    count, consts = len(carry), len(body.consts)
+    whole = length - length % several
 
-    def several(carry: Any, part: Any) -> tuple[Any, Any]:
-        return _written_out(f, carry, tree_leaves(part), tree, unroll, reverse)
+    def run(operands: Sequence[Any], runs: int) -> list[Any]:
+        carry, ys = list(operands[consts : consts + count]), []
+        for i in reversed(range(runs)) if reverse else range(runs):
+            row = [x[i] for x in operands[consts + count :]]
+            outs = evaluate(body.jaxpr, [*operands[:consts], *carry, *row])
+            carry = outs[:count]
+            ys.append(outs[count:])
+        return [*carry, *[np.stack(column) for column in zip(*(ys[::-1] if reverse else ys), strict=True)]]
 
-    carry, ys = scan(several, init, tree_unflatten(tree, chunks), length=whole // unroll, reverse=reverse)
-    ys = tree_map(lambda y: np.reshape(y, (whole, *y.shape[2:])), ys)
+    if whole == several == length:
+        return run([*body.consts, *carry, *rows], length)
+    main, left = slice(whole), slice(whole, None)
+    if reverse:
+        main, left = slice(length - whole, None), slice(length - whole)
+    avals = body.jaxpr.in_avals
+    chunk_avals = [*avals[: consts + count], *[stack_aval(a, several) for a in avals[consts + count :]]]
+    program = derive(lambda tracers: run(tracers, several), chunk_avals, "scan")
+    chunks = [np.reshape(x[main], (whole // several, several, *x.shape[1:])) for x in rows]
+    outs = bind(Scan(program, whole // several, consts, count, reverse), *body.consts, *carry, *chunks)
+    ys = [np.reshape(y, (whole, *y.shape[2:])) for y in outs[count:]]
     if whole == length:
-        return carry, ys
-    carry, rest = _written_out(f, carry, [x[left] for x in rows], tree, length - whole, reverse)
-    first, second = (rest, ys) if reverse else (ys, rest)
-    return carry, tree_map(lambda a, b: np.concatenate([a, b]), first, second)
+        return [*outs[:count], *ys]
+    rest = run([*body.consts, *outs[:count], *[x[left] for x in rows]], length - whole)
+    parts = zip(rest[count:], ys, strict=True) if reverse else zip(ys, rest[count:], strict=True)
+    return [*rest[:count], *[np.concatenate(pair) for pair in parts]]
 
 
 def _padded(body: Body, before: Sequence[ShapedArray], after: Sequence[ShapedArray]) -> Any:

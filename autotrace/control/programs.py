@@ -84,7 +84,13 @@ def trace_body(
 ) -> Body:
     """Trace ``function`` of tracers, which knows them by shape alone, or by their ``values``."""
     traced = trace(function, avals, values, what)
-    return Body(*close(_finished(traced)), traced.out_tree)
+    jaxpr, consts = close(_finished(traced))
+    return Body(jaxpr.replace(outputs=[_as_numpys(v) for v in jaxpr.outputs]), consts, traced.out_tree)
+
+
+def _as_numpys(atom: Atom) -> Atom:
+    """Return an output as NumPy gives it: equations hand on no Python numbers."""
+    return Literal(atom.aval.dtype.type(atom.value)) if type(atom) is Literal and atom.aval.weak_type else atom
 
 
 def derive(function: Callable[[list[Any]], list[Any]], avals: Sequence[ShapedArray], what: str) -> Jaxpr:

@@ -138,7 +138,7 @@ class Scan(Primitive):
             raise TypeError(f"scan: operands must have {self.length} rows; got {avals}.")
         length = self.length if self.length >= 0 else max(lengths, default=DYNAMIC)
         outs = self.jaxpr.out_avals
-        return (*outs[: self.carry], *[stack_aval(a, length) for a in outs[self.carry :]])
+        return (*[a.strong() for a in outs[: self.carry]], *[stack_aval(a, length) for a in outs[self.carry :]])
 
     def separated(self) -> Jaxpr | None:
         return self._separated()

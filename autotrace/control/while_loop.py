@@ -130,7 +130,7 @@ class While(Primitive):
             if [(a.shape, a.dtype) for a in given] != [(v.aval.shape, v.aval.dtype) for v in jaxpr.in_vars]:
                 raise TypeError(f"while: operands must be {jaxpr.in_avals}; got {given}.")
         outs = self.body.out_avals
-        return (*outs[: self.carry], *[stack_aval(a, DYNAMIC) for a in outs[self.carry :]])
+        return (*[a.strong() for a in outs[: self.carry]], *[stack_aval(a, DYNAMIC) for a in outs[self.carry :]])
 
     def runs(self) -> Sequence[Run]:
         return (Run(self.condition, None), Run(self.body, None))
@@ -383,9 +383,17 @@ def _retyped(jaxpr: Jaxpr, avals: Sequence[ShapedArray]) -> Jaxpr:
     return Jaxpr(inputs, jaxpr.equations, jaxpr.outputs, jaxpr.const_vars, jaxpr.constants)
 
 
+def _limit() -> int:
+    """Return how many bytes a loop may keep."""
+    given = os.environ.get("AUTOTRACE_LOOP_BYTES")
+    if given is not None and not given.strip().isdecimal():
+        raise ValueError(f"AUTOTRACE_LOOP_BYTES: it must be a number of bytes; got {given!r}. Write it in digits.")
+    return _LARGEST_STACKS if given is None else int(given)
+
+
 def _grown(stacks: Sequence[Any], runs: int) -> list[Any]:
     """Return buffers with room for as many rows again, within the bound."""
-    limit = int(os.environ.get("AUTOTRACE_LOOP_BYTES", _LARGEST_STACKS))
+    limit = _limit()
     kept = sum(stack.nbytes for stack in stacks)
     if 2 * kept > limit:
         raise LoopMemoryError(
