@@ -283,7 +283,9 @@ def test_forward_and_reverse_mode_agree_to_rounding():
 def test_rejected_steps_that_overflow_spoil_no_derivative():
     def end(a):
         # nothing happens before t = 1, so that steps grow; then one is far too long, and takes the root of what is < 0
-        return odeint(lambda y, t, a: -np.where(t > 1.0, 100 * a, 0.0) * y * np.sqrt(y), 1.0, np.array([0.0, 2.0]), a)[-1]
+        return odeint(lambda y, t, a: -np.where(t > 1.0, 100 * a, 0.0) * y * np.sqrt(y), 1.0, np.array([0.0, 2.0]), a)[
+            -1
+        ]
 
     def wanted(a):
         return (1 + 50 * a) ** -2.0
@@ -443,7 +445,7 @@ def test_a_derivative_that_is_not_finite(way):
     def end(y0):
         return odeint(lambda y, t: y / t, y0, np.array([0.0, 2.0]))[-1]
 
-    with np.errstate(all="ignore"), pytest.raises(IntegrationError, match="finite derivatives; got NaN or inf.*t = 0"):
+    with np.errstate(all="ignore"), pytest.raises(IntegrationError, match=r"finite derivatives; got NaN or inf.*t = 0"):
         way(end)(1.0)
 
 
@@ -500,10 +502,12 @@ def test_arguments(arguments, options, kind, text):
 
 
 def test_traced_options():
-    with pytest.raises(ValueError, match="rtol must .* got a traced value .* plain number"):
+    with pytest.raises(ValueError, match=r"rtol must .* got a traced value .* plain number"):
         jit(lambda r: odeint(decay, 1.0, TIMES, 1.0, rtol=r))(0.1)
 
 
 def test_shapes_alone_suffice_to_trace():
-    jaxpr = make_jaxpr(lambda y, t: odeint(decay, y, t, 1.0))(ShapeDtypeStruct((2,), "f8"), ShapeDtypeStruct((3,), "f8"))
+    jaxpr = make_jaxpr(lambda y, t: odeint(decay, y, t, 1.0))(
+        ShapeDtypeStruct((2,), "f8"), ShapeDtypeStruct((3,), "f8")
+    )
     assert [str(a) for a in jaxpr.out_avals] == ["f64[3,2]"]

@@ -1,326 +1,44 @@
-"""odeint: ordinary differential equations, solved with step sizes of their own, and two ways to differentiate that.
+"""odeint: ordinary differential equations, and two ways to differentiate their solutions.
 
-The solver is a scan over the output times, in each of which a while loop makes steps. There are two programs of it. The
-plain one tries a step and keeps it or not. The one that is differentiated first looks for a step size that is accepted,
-which has no derivative, and then makes that step: so nothing of a rejected step, whose values may have overflowed, takes
-part in a derivative, and reverse mode keeps accepted steps alone.
+A solution is one equation of a program. Its derivative is that of the solver's steps (``integrator.py``); or reverse
+mode solves the adjoint equation, backwards in time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..compile.program import Program
-from ..errors import IntegrationError
-from ..ir import Jaxpr, Linearized, Operand, Primitive, Run, ShapedArray, Slot, here
-from ..primitives.series import carried
+from ..ir import Jaxpr, Linearized, Primitive, Run, ShapedArray, Slot, here
 from ..tracing import Tracer, bind, evaluate
 from ..transforms.arguments import function_name, owned
 from ..transforms.forward import push_forward
 from ..transforms.gradient import vjp
 from ..transforms.linear import linearize_jaxpr
-from ..transforms.stop import stop_gradient
 from ..transforms.tangent import jvp
 from ..transforms.taylor import push_series
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
 from .call import Call
 from .custom_jvp import custom_jvp
-from .dormand_prince import (
-    State,
-    dense_output,
-    error_norm,
-    factor_of,
-    initial_step,
-    interpolate,
-    real_dtype,
-    shifted,
-    step,
-)
-from .flow import as_array, leaves_and_tree, scan, while_loop
+from .dormand_prince import State, real_dtype
+from .flow import as_array, leaves_and_tree, scan
+from .integrator import Problem, check_order, solve
 from .linear_call import linear_call
 from .loops import batched_avals
 from .matching import check_same
-from .programs import Body, batched_program, close, derive, remembered, repeated, tangent_of, trace_body
+from .programs import Body, batched_program, close, derive, remembered, tangent_of, trace_body
 from .rules import SymbolicZero
 
-__all__ = ["MappedOdeint", "Odeint", "Reached", "odeint"]
+__all__ = ["MappedOdeint", "Odeint", "odeint"]
 
 Array = Any
 _GRADIENTS = ("direct", "adjoint")
 _STEPS = 100_000
-
-
-class Problem(NamedTuple):
-    """What is to be solved, and how well."""
-
-    field: Jaxpr
-    """From the leaves of the state, the time and the parameters to the derivatives of those leaves."""
-    count: int
-    """The number of leaves of the state."""
-    rtol: float
-    atol: float
-    mxstep: int
-    hmax: float
-    timed: bool
-    """Whether derivatives in the times may be asked for."""
-
-
-# -- the solver ------------------------------------------------------------------------------------
-
-
-class Progress(NamedTuple):
-    """Where a solution stands: after a step, with the interpolant of that step."""
-
-    t: Array
-    y: State
-    k: State
-    """The derivative of ``y``."""
-    h: Array
-    """The size of the next step to try."""
-    rejected: Array
-    """Whether the last step that was tried was rejected."""
-    tries: Array
-    """How many steps were tried since the last output time."""
-    start: Array
-    size: Array
-    """Time and size of the last step."""
-    terms: list[State]
-    """The coefficients of its interpolant."""
-
-
-class Attempt(NamedTuple):
-    """A step that was tried."""
-
-    y: State
-    stages: list[State]
-    size: Array
-    t: Array
-    """The time after it."""
-    accepted: Array
-    h: Array
-    """The size to try next."""
-
-
-class Solver:
-    """Solves one problem on values: plain, or in the way that is differentiated."""
-
-    def __init__(self, problem: Problem, ts: Array, params: Sequence[Array], differentiable: bool) -> None:
-        self.problem = problem
-        self.params = params
-        self.differentiable = differentiable
-        self.ts = ts
-        self.end = ts[-1]
-        self.direction = np.where(ts[-1] < ts[0], -1.0, 1.0).astype(ts.dtype)
-        eps = float(np.finfo(ts.dtype).eps)
-        self.tiny = 8 * eps * np.maximum(np.abs(ts[0]), np.abs(ts[-1]))
-        """A step that is smaller does not change the time by much more than rounding does."""
-
-    def field(self, y: State, t: Array) -> State:
-        """Return the derivative."""
-        return self._field(y, t, self.params)
-
-    def _field(self, y: State, t: Array, params: Sequence[Array]) -> State:
-        jaxpr, count = self.problem.field, self.problem.count
-        return list(evaluate(jaxpr, [*y, t.astype(jaxpr.in_avals[count].dtype), *params]))
-
-    def still_field(self, y: State, t: Array) -> State:
-        """Return the derivative without derivatives of its own."""
-        return self._field(y, t, stop_gradient(list(self.params)))
-
-    def first(self, y: State) -> Progress:
-        """Return the progress before the first step."""
-        problem, t = self.problem, self.ts[0]
-        k = self.field(y, t)
-        span = self.direction * (self.end - t)
-        longest = np.minimum(span, problem.hmax)
-        still_y, still_k = stop_gradient((y, k))
-        h = initial_step(self.still_field, t, still_y, still_k, self.direction, longest, problem.rtol, problem.atol)
-        nothing = [np.zeros_like(x) for x in y]
-        h = np.maximum(h, 2 * self.tiny)  # NaN stays
-        return Progress(t, y, k, h, np.False_, np.int64(0), t, np.zeros_like(t), [y, *[nothing] * 4])
-
-    def attempt(self, field: Any, t: Array, y: State, k: State, h: Array, rejected: Array) -> Attempt:
-        """Try a step of size ``h``, or to the end."""
-        problem = self.problem
-        left = self.direction * (self.end - t)
-        last = (h >= left) | (left <= self.tiny)
-        size = np.where(last, left, h)
-        y_new, stages = step(field, t, y, self.direction * size, k)
-        error = error_norm(y, y_new, size, stages, problem.rtol, problem.atol)
-        accepted = (error <= 1) | ((left <= self.tiny) & np.isfinite(error))
-        after = np.where(last, self.end, t + self.direction * size)
-        h = np.minimum(size * factor_of(error, rejected), problem.hmax)
-        return Attempt(y_new, stages, size, after, accepted, h)
-
-    def goes_on(self, t: Array, h: Array, tries: Array) -> Array:
-        """Tell whether another step may be tried: not too many were, and ``h`` is neither too small nor NaN."""
-        left = self.direction * (self.end - t)
-        return (tries < self.problem.mxstep) & ((h > self.tiny) | ((left <= self.tiny) & (h > 0)))
-
-    def advance(self, now: Progress) -> Progress:
-        """Try a step, and go on from its end if it is accepted."""
-        tried = self.attempt(self.field, now.t, now.y, now.k, now.h, now.rejected)
-        done = self.direction * tried.size
-        new = Progress(
-            tried.t,
-            tried.y,
-            tried.stages[-1],
-            tried.h,
-            np.False_,
-            now.tries + 1,
-            now.t,
-            done,
-            dense_output(now.y, tried.y, done, tried.stages),
-        )
-        old = now._replace(h=tried.h, rejected=np.True_, tries=now.tries + 1)
-        leaves, tree = tree_flatten(new)
-        return tree_unflatten(  # type: ignore[no-any-return]
-            tree, [np.where(tried.accepted, a, b) for a, b in zip(leaves, tree_flatten(old)[0], strict=True)]
-        )
-
-    def advance_surely(self, now: Progress) -> Progress:
-        """Find a step that is accepted, and make it. If there is none, the step has size 0."""
-        t, (y, k) = now.t, stop_gradient((now.y, now.k))
-
-        def search(state: Any) -> Any:
-            h, rejected, tries, _, _, _ = state
-            tried = self.attempt(self.still_field, t, y, k, h, rejected)
-            return tried.h, ~tried.accepted, tries + 1, tried.accepted, tried.size, tried.t
-
-        def searching(state: Any) -> Any:
-            h, _, tries, accepted, _, _ = state
-            return ~accepted & self.goes_on(t, h, tries)
-
-        begin = (now.h, now.rejected, now.tries, np.False_, np.zeros_like(t), t)
-        h, rejected, tries, accepted, size, after = stop_gradient(while_loop(searching, search, begin))
-        done = self.direction * np.where(accepted, size, 0.0)
-        y_new, stages = step(self.field, t, now.y, done, now.k)
-        terms = dense_output(now.y, y_new, done, stages)
-        return Progress(np.where(accepted, after, t), y_new, stages[-1], h, rejected, tries, t, done, terms)
-
-    def until(self, now: Progress, target: Array) -> tuple[Progress, State]:
-        """Make steps until ``target`` is reached; return where they end, and the state at ``target``."""
-        advance = self.advance_surely if self.differentiable else self.advance
-
-        def running(now: Progress) -> Any:
-            return (self.direction * (target - now.t) > 0) & self.goes_on(now.t, now.h, now.tries)
-
-        now = while_loop(running, advance, now._replace(tries=np.int64(0)))
-        some = now.size != 0
-        part = np.where(some, (target - now.start) / np.where(some, now.size, 1.0), 0.0)
-        return now, interpolate(now.terms, self.checked(part, now, target))
-
-    def checked(self, part: Array, now: Progress, target: Array) -> Array:
-        """Return ``part``, and let the program raise where ``target`` was not reached."""
-        finite = np.True_
-        for k in now.k:
-            finite = finite & np.all(np.isfinite(stop_gradient(k)))
-        failed = ~(self.direction * (target - now.t) <= 0)
-        reason = np.where(now.tries >= self.problem.mxstep, TOO_MANY, np.where(finite, TOO_SMALL, NOT_FINITE))
-        return bind(Reached(), part, np.where(failed, reason, FINE), now.t, target, now.tries)
-
-
-def solve(problem: Problem, y: State, ts: Array, params: Sequence[Array], differentiable: bool) -> list[Array]:
-    """Return the states at all times, stacked.
-
-    The times inside the solver are constants, as the step sizes are. Derivatives in them come from :func:`shifted`,
-    which starts at the true first time and ends at the true output time.
-    """
-    still = stop_gradient(ts)
-    solver = Solver(problem, still, params, differentiable)
-    start, shifts = y, None
-    if problem.timed and differentiable:
-        start = shifted(solver.field, y, ts[0], still[0] - ts[0])
-        shifts = ts[1:] - still[1:]
-
-    def interval(now: Progress, row: Any) -> tuple[Progress, State]:
-        target, shift = row
-        now, found = solver.until(now, target)
-        return now, found if shift is None else shifted(solver.field, found, target, shift)
-
-    rest = scan(interval, solver.first(start), (still[1:], shifts))[1]
-    return [np.concatenate([x[None], ys]) for x, ys in zip(y, rest, strict=True)]
-
-
-# -- what a program cannot do but raise ------------------------------------------------------------
-
-FINE, TOO_MANY, TOO_SMALL, NOT_FINITE, NO_ORDER = range(5)
-
-
-class Reached(Primitive):
-    """``x``; but raises if ``reason`` says that the solution did not get to the time ``target``.
-
-    It is no effect, which loops would have to keep in order. What is checked is what every result and every derivative
-    needs: the place in a step where the solution is interpolated, or the times.
-    """
-
-    view: ClassVar[bool] = True
-    taylor = carried
-
-    def impl(self, x: Array, reason: Array, t: Array, target: Array, tries: Array) -> Array:
-        if np.any(reason):
-            row = int(np.argmax(np.atleast_1d(reason) > 0))  # the first one of a batch
-            _refuse(*[np.ravel(v)[row if np.ndim(v) else 0] for v in (reason, t, target, tries)])
-        return x
-
-    def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
-        x, reason, t = operands[:3]
-        message = "odeint: the solution cannot be continued from t = "
-        return [
-            f"if {page.module('numpy')}.any({reason}):",
-            f"    raise ArithmeticError({message!r} + str({t}))",
-            f"{targets[0]} = {x}",
-        ]
-
-    def abstract(self, x: ShapedArray, *avals: ShapedArray) -> ShapedArray:
-        return x.strong()
-
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], output: Any) -> Any:
-        return tangents[0]
-
-    def vjp(self, ct: Any, output: Any, inputs: Sequence[Any], wanted: Sequence[bool]) -> Sequence[Any]:
-        return (ct, None, None, None, None)
-
-    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Any:
-        return bind(self, inputs[0] if batched[0] else repeated(inputs[0], size), *inputs[1:])
-
-    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
-        return 0
-
-    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
-        return operands[0].dependence
-
-
-def _refuse(reason: Any, t: Any, target: Any, tries: Any) -> None:
-    """Raise what ``reason`` means."""
-    where = here()
-    if reason == NO_ORDER:
-        raise ValueError(_order_message(where))
-    if reason == TOO_MANY:
-        raise IntegrationError(
-            f"odeint: t = {target:.9g} must be reached within mxstep steps; got {tries} of them from the output time "
-            f"before up to t = {t:.9g}{where}. Raise mxstep or the tolerances; a stiff equation needs another method."
-        )
-    if reason == TOO_SMALL:
-        raise IntegrationError(
-            f"odeint: steps must change the time by more than rounding does; got one that does not at t = {t:.9g}, on "
-            f"the way to t = {target:.9g}{where}. Look for a singularity there, or for NaN from func."
-        )
-    raise IntegrationError(
-        f"odeint: func must give finite derivatives; got NaN or infinity at t = {t:.9g}{where}. "
-        "Look at func and its arguments there."
-    )
-
-
-def _order_message(where: str) -> str:
-    return (
-        f"odeint: the times must be finite and not change direction; got times that do not{where}. Sort them: np.sort(t)."
-    )
 
 
 # -- equations -------------------------------------------------------------------------------------
@@ -371,9 +89,7 @@ class Solution(Primitive, family=True):
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
         marks = tuple(batched)
-        rows = [
-            ShapedArray(a.shape[1:], a.dtype) if mark else a for a, mark in zip(_avals(inputs), marks, strict=True)
-        ]
+        rows = [ShapedArray(a.shape[1:], a.dtype) if mark else a for a, mark in zip(_avals(inputs), marks, strict=True)]
         return bind(self._mapped(size, marks, *rows), *inputs)
 
     @remembered
@@ -393,7 +109,7 @@ class Odeint(Solution):
     """The solution of one equation, whose derivative ``field`` gives from state, time and parameters."""
 
     field: Jaxpr
-    count: int
+    states: int
     rtol: float
     atol: float
     mxstep: int
@@ -414,7 +130,7 @@ class Odeint(Solution):
         return self._traced(avals, True)
 
     def _traced(self, avals: Sequence[ShapedArray], differentiable: bool) -> Jaxpr:
-        count = self.count
+        count = self.states
 
         def run(tracers: list[Any]) -> list[Any]:
             return solve(self.problem, tracers[:count], tracers[count], tracers[count + 1 :], differentiable)
@@ -422,8 +138,8 @@ class Odeint(Solution):
         return derive(run, avals, "odeint")
 
     def abstract(self, *avals: ShapedArray) -> tuple[ShapedArray, ...]:
-        length = avals[self.count].shape
-        return tuple([ShapedArray((*length, *a.shape), a.dtype) for a in avals[: self.count]])
+        length = avals[self.states].shape
+        return tuple([ShapedArray((*length, *a.shape), a.dtype) for a in avals[: self.states]])
 
     def runs(self) -> Sequence[Run]:
         return (Run(self.field, None),)
@@ -479,7 +195,7 @@ def _by_adjoint_jvp(problem: Problem, primals: Any, tangents: Any) -> Any:
     def forward(known: Any, dots: list[Any]) -> list[Any]:
         residuals, _ = known
         of_moving = [x for x, m in zip(residuals, moving, strict=True) if m]
-        return jvp(lambda *xs: _bound(problem, *merged(residuals, xs)), of_moving, dots)[1]  # type: ignore[no-any-return]
+        return jvp(lambda *xs: _bound(problem, *merged(residuals, xs)), of_moving, dots)[1]
 
     def backward(known: Any, cts: list[Any]) -> list[Any]:
         residuals, states = known
@@ -501,7 +217,7 @@ def adjoint(
     (Pontryagin et al. 1962; Chen, Rubanova, Bettencourt, Duvenaud 2018). Between two output times y is solved again,
     backwards, from the solution at the later one.
     """
-    count = problem.count
+    count = problem.states
     back = _adjoint_problem(problem, tuple(moving), _avals([*[x[0] for x in states], *params]))
 
     def rate(y: State, t: Array) -> State:
@@ -538,7 +254,7 @@ def _paired(cts: Sequence[Array], dots: Sequence[Array]) -> Array:
 
 def _adjoint_problem(problem: Problem, moving: tuple[bool, ...], avals: Sequence[ShapedArray]) -> Problem:
     """Return the equation of the state, its adjoint, and the integrals for the parameters that are ``moving``."""
-    count = problem.count
+    count = problem.states
     states, params = list(avals[:count]), list(avals[count:])
     weights = [a for a, m in zip(params, moving, strict=True) if m]
     time = problem.field.in_avals[count]
@@ -557,7 +273,7 @@ def _adjoint_problem(problem: Problem, moving: tuple[bool, ...], avals: Sequence
         return [*found, *[-x for x in y_bar], *[-x for x in params_bar]]
 
     jaxpr = derive(field, [*states, *states, *weights, time, *params], "odeint")
-    return problem._replace(field=jaxpr, count=2 * count + len(weights))
+    return problem._replace(field=jaxpr, states=2 * count + len(weights))
 
 
 # -- the function ----------------------------------------------------------------------------------
@@ -595,8 +311,8 @@ def odeint(
     Returns a tree like ``y0``, of arrays ``[n, ...]``.
 
     Raises ``IntegrationError``, under ``jit`` too, where ``mxstep`` steps do not suffice, a step becomes too small, or
-    ``func`` is not finite; ``TypeError`` where it returns what is not like ``y0``; ``ValueError`` for times that are not
-    monotone or not finite, and for options out of range.
+    ``func`` is not finite; ``TypeError`` where it returns what is not like ``y0``; ``ValueError`` for times that are
+    not finite or change direction, and for options out of range.
 
     >>> import numpy as np
     >>> from autotrace import grad
@@ -663,15 +379,7 @@ def _times(t: Any, y: State, what: str) -> Array:
             "Write np.array([start, end])."
         )
     t = t.astype(np.result_type(t.dtype, np.float64))
-    still = stop_gradient(t)
-    change = np.diff(still)
-    unsorted = (np.any(change > 0) & np.any(change < 0)) | ~np.all(np.isfinite(still))
-    if not isinstance(unsorted, Tracer):
-        if unsorted:
-            raise ValueError(_order_message(here()))
-    else:
-        t = bind(Reached(), t, np.where(unsorted, NO_ORDER, FINE), still[0], still[-1], np.int64(0))
-    return t
+    return check_order(t)
 
 
 def _field(
