@@ -73,7 +73,7 @@ def test_passes_can_be_watched(capsys):
     shown = capsys.readouterr().err
     titles = [line.split(":")[0] for line in shown.splitlines() if line[0] == "#"]
     assert titles == ["# after inline", "# after simplify"]
-    assert [step.name for step in PASSES] == ["inline", "simplify", "separate", "fuse"]
+    assert [step.name for step in PASSES] == ["inline", "simplify", "separate", "contract", "fuse"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])

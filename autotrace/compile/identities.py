@@ -102,8 +102,13 @@ def _div(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
 
 
 def _neg(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
-    d = b.definition(inputs[0], Neg)
-    return d.inputs[0] if d is not None else None  # --x = x
+    if (d := b.definition(inputs[0], Neg)) is not None:
+        return d.inputs[0]  # --x = x
+    if b.readers(inputs[0]) <= 1 and (d := b.definition(inputs[0], Mul)) is not None:
+        number, x = d.inputs
+        if type(number) is Literal and number.aval.dtype.kind == "f":
+            return b.emit(Mul(), (Literal(-number.value), x))  # -(c x) = (-c) x
+    return None
 
 
 def _positive(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:

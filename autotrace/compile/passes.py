@@ -15,6 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ..ir import Jaxpr, inline
+from .contract import contract_sums
 from .fusion import fuse
 from .simplify import simplify
 
@@ -34,6 +35,7 @@ PASSES = (
     Pass("inline", partial(inline, program_of=lambda primitive: primitive.settled()), exact=True),
     Pass("simplify", partial(simplify, reassociate=False), exact=True),
     Pass("separate", partial(inline, program_of=lambda primitive: primitive.separated()), exact=False),
+    Pass("contract", contract_sums, exact=False),
     Pass("fuse", fuse, exact=False),
 )
 

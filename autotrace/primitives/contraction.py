@@ -52,6 +52,8 @@ def _kernel(subscripts: str) -> Callable[[Array, Array], Array]:
         return _product(x, y, out)
     if not batch and len(summed) == 1 and len(free_x) < 2 and len(free_y) < 2:
         return _matrix_product(_turns(x, y, out, summed[0]))
+    if batch and not free_x and not free_y:
+        return lambda x, y: np.einsum(subscripts, x, y)
     x_axes = tuple(x.index(c) for c in (*batch, *free_x, *summed))
     y_axes = tuple(y.index(c) for c in (*batch, *summed, *free_y))
     out_axes = tuple([*batch, *free_x, *free_y].index(c) for c in out)
