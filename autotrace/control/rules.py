@@ -18,6 +18,8 @@ import numpy as np
 from ..compile.simplify import simplify
 from ..errors import AutotraceError, MissingRuleError
 from ..ir import (
+    PRIMAL,
+    SOURCE,
     Atom,
     Jaxpr,
     Primitive,
@@ -361,9 +363,16 @@ def _guards_apart(jaxpr: Jaxpr) -> tuple[Jaxpr | None, Jaxpr]:
 @contextmanager
 def ruling(values: Sequence[Any]) -> Iterator[None]:
     """Run a rule of ``values`` in a ``with`` block: what it records comes from its own lines, and is simplified."""
-    owner = innermost(values)
-    with deriving(None):
-        yield
+    owner, source = innermost(values), SOURCE.get()
+    phase = owner.phase if owner is not None else PRIMAL
+    if owner is not None and source is not None:
+        owner.phase = source[2] or phase
+    try:
+        with deriving(None):
+            yield
+    finally:
+        if owner is not None:
+            owner.phase = phase
     if owner is not None:
         owner.derived = True
 

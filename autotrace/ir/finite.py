@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import NonFiniteError
-from .equation import Equation
+from .avals import ShapedArray
+from .equation import Equation, Var
+from .print import equation_text
 from .source import place
 
 __all__ = ["debug_infs", "debug_nans", "is_watching", "watch"]
@@ -72,18 +74,39 @@ def is_watching() -> bool:
 def watch(equation: Equation, inputs: Sequence[Any], made: Sequence[Any], phase: str) -> None:
     """Raise ``NonFiniteError`` if ``made``, in a ``phase`` of ``equation``, has a NaN or infinity that no input has.
 
-    Values that are not arrays (tracers of an enclosing trace, zeros known as None) are not looked at.
+    ``inputs`` are the operands of the equation, and after them what else took part: tangents, or cotangents. Values
+    that are not arrays (tracers of an enclosing trace, zeros known as None) are not looked at.
     """
     for on, test, word in ((_nans.get(), np.isnan, "NaN"), (_infs.get(), np.isinf, "infinity")):
         if on and any(_has(x, test) for x in made) and not any(_has(x, test) for x in inputs):
-            where = place(equation.source)
-            line = f" at {where.file}:{where.line} ({where.function})" if where else ""
-            given = ", ".join(_text(x) for x in inputs if x is not None)
             raise NonFiniteError(
                 f"{'debug_nans' if word == 'NaN' else 'debug_infs'}: values must stay free of {word}; got one in the "
-                f"{phase} of {equation.primitive.name}, whose operands are {given}{line}. "
-                "Keep the operands away from there, as np.where inside the function does."
+                f"{phase} of {_where(equation, inputs, made, test, phase)}. "
+                "Keep the operands away from there: np.where(bad, safe, x) before the function."
             )
+
+
+def _where(equation: Equation, inputs: Sequence[Any], made: Sequence[Any], test: Any, phase: str) -> str:
+    """Return the equation as text, the element, the line, and the values that went in."""
+    names: dict[Var, str] = {}
+    for atom in (*equation.inputs, *equation.outputs):
+        if type(atom) is Var:
+            names.setdefault(atom, "abcdefghijklmnopqrstuvwxyz"[len(names)] if len(names) < 26 else f"x{len(names)}")
+    where = place(equation.source)
+    line = f" at {where.file}:{where.line} ({where.function})" if where else ""
+    bad = next(x for x in made if _has(x, test))
+    index = [int(i) for i in np.argwhere(test(bad))[0]] if np.ndim(bad) else []
+    element = f", element {index} of shape {list(np.shape(bad))}," if index else ""
+    count = len(equation.inputs)
+    given = {names[v]: _text(x) for v, x in zip(equation.inputs, inputs) if type(v) is Var and _is_value(x)}
+    rest = [_text(x) for x in inputs[count:] if _is_value(x)]
+    shown = [f"{name} = {text}" for name, text in given.items()]
+    shown += [f"{'cotangent' if phase == 'cotangent' else 'tangent'} {text}" for text in rest]
+    return f"`{equation_text(equation, names)}`{element}{line}, where {', '.join(shown) or 'nothing was known'}"
+
+
+def _is_value(x: Any) -> bool:
+    return isinstance(x, np.ndarray | np.generic | int | float | complex)
 
 
 def _has(x: Any, test: Any) -> bool:
@@ -94,5 +117,5 @@ def _text(x: Any) -> str:
     if isinstance(x, np.ndarray) and x.size > 6:
         finite = x[np.isfinite(x)] if x.dtype.kind in "fc" else x
         span = f" from {finite.min()} to {finite.max()}" if finite.size and x.dtype.kind != "c" else ""
-        return f"{x.dtype}{list(x.shape)}{span}"
+        return f"{ShapedArray(x.shape, x.dtype)}{span}"
     return str(x.tolist()) if isinstance(x, np.ndarray | np.generic) else str(x)

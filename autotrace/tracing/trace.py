@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import UnexpectedTracerError
 from ..ir import (
+    PRIMAL,
     SOURCE,
     Atom,
     Equation,
@@ -26,6 +27,7 @@ from ..ir import (
     Var,
     annotate,
     aval_of,
+    in_phase,
     is_watching,
     phase_name,
     place,
@@ -93,6 +95,7 @@ class Trace:
         "layouts",
         "marks",
         "order",
+        "phase",
         "snapshot",
         "values",
         "what",
@@ -108,6 +111,8 @@ class Trace:
         self.lasting = lasting
         """The program outlives the call, so that the caller may change memory too."""
         self.order = next(_orders)
+        self.phase = PRIMAL
+        """What the function is traced for: rules of the user's compute tangents or cotangents."""
         self.aside = False
         """Records what is linear in tangents alone: what else runs meanwhile belongs to the enclosing trace."""
         self.layouts: dict[Var, tuple[Trace, Var, tuple[Any, ...]]] = {}
@@ -154,6 +159,8 @@ class Trace:
         source = SOURCE.get()
         if source is None:
             source = user_source()
+            if self.phase:
+                source = in_phase(source, self.phase)
         else:
             self.derived = True
         if primitive.multiple:
@@ -429,6 +436,9 @@ class opened:  # noqa: N801  used as `with opened(trace):`, like a function
             marks = [(trace, len(trace.equations)) for trace, _ in outer.marks]
             self._trace.marks = ((outer, len(outer.equations)), *marks)
         self._token = _current.set(self._trace)
+        source = SOURCE.get()
+        if source is not None:
+            self._trace.phase = source[2]
         self._source = SOURCE.set(None)
         return self._trace
 
