@@ -766,7 +766,7 @@ def test_wrong_jvp_rules() -> None:
     )
     assert message(with_jvp(named(lambda p, t: ((p[0], p[0].astype("f4")), (t[0], t[0])))), TypeError) == (
         "custom_jvp(<lambda>): the output must have one shape and dtype; got f64[3] from <lambda> and f32[3] from the "
-        "rule rule at output[1]. Convert it with astype('f64')."
+        "rule rule at output[1]. Convert it with astype('float64')."
     )
     assert message(with_jvp(named(lambda p, t: (p[0], "text")), fun=lambda x: x), TypeError) == (
         "custom_jvp(<lambda>): the tangent must hold arrays and numbers; got str from the rule rule. Return arrays."

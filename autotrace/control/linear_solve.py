@@ -97,7 +97,7 @@ class LinearSolve(Primitive):
             return nothing
         whole = filled(rhs, self.matvec.out_avals, [True] * self.count)
         if self.message and not self.strict:
-            whole = [checked(r, *outputs[-2:], self.message) for r in whole]
+            whole = [checked(r, outputs[-2], outputs[-1], self.message) for r in whole]
         consts = again if self.again is not None else solving
         dots = bind(self._repeated(), *fixed, *consts, *back, *whole)
         return [*dots[: self.count], *nothing[self.count :]]
@@ -157,8 +157,8 @@ class LinearSolve(Primitive):
                 "custom_linear_solve",
             )
 
-        programs = map(batched, (self.matvec, self.solve, self.again, self.back), groups)
-        return LinearSolve(*programs, self.consts, self.message, self.strict)
+        matvec, solve, again, back = map(batched, (self.matvec, self.solve, self.again, self.back), groups)
+        return LinearSolve(matvec, solve, again, back, self.consts, self.message, self.strict)
 
 
 def transposed(matvec: Jaxpr, consts: int) -> Jaxpr:
@@ -236,20 +236,29 @@ def linear_solve(
     if symmetric and transpose_solve is None:
         transpose_solve = solve if again is None else again
     forward, aux_tree = _solver(solve, matvec, avals, tree, has_aux, "solve")
-    bodies: list[Body | None] = [mat, forward, None, None]
+    forth: Body | None = None
+    back: Body | None = None
     if any(type(x) is Tracer for x in (*mat.consts, *forward.consts, *given)):  # else no derivative can be asked for
         if again is not None:
-            bodies[2] = _solver(again, matvec, avals, tree, has_aux, "solve")[0]
+            forth, _ = _solver(again, matvec, avals, tree, has_aux, "solve")
         if transpose_solve is not None:
             turned = mat.jaxpr if symmetric else transposed(mat.jaxpr, len(mat.consts))
 
             def vecmat(x: Any) -> Any:
                 return tree_unflatten(tree, evaluate(turned, [*mat.consts, *tree_flatten(x)[0]]))
 
-            bodies[3] = _solver(transpose_solve, vecmat, avals, tree, has_aux, "transpose_solve")[0]
-    consts = tuple([0 if body is None else len(body.consts) for body in bodies])
-    primitive = LinearSolve(*[None if body is None else body.jaxpr for body in bodies], consts, message, strict)
-    operands = [*[x for body in bodies if body is not None for x in body.consts], *given]
+            back, _ = _solver(transpose_solve, vecmat, avals, tree, has_aux, "transpose_solve")
+    programs = (mat, forward, forth, back)
+    primitive = LinearSolve(
+        mat.jaxpr,
+        forward.jaxpr,
+        forth and forth.jaxpr,
+        back and back.jaxpr,
+        tuple([0 if body is None else len(body.consts) for body in programs]),  # type: ignore[arg-type]
+        message,
+        strict,
+    )
+    operands = [*[x for body in programs if body is not None for x in body.consts], *given]
     outs = owned(bind(primitive, *operands), operands)
     x = tree_unflatten(tree, outs[: len(given)])
     return (x, tree_unflatten(aux_tree, outs[len(given) :])) if has_aux else x

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..ir import ShapedArray, dtype_name, here
+from ..ir import ShapedArray, here
 from ..tree import PyTreeDef, keystr, tree_flatten_with_path, tree_unflatten
 
 __all__ = ["check_same"]
@@ -30,7 +30,7 @@ def check_same(
     for path, a, b in zip(paths, avals, other_avals, strict=True):
         if a.shape != b.shape or a.dtype != b.dtype:
             if cure is None:
-                convert = f"Convert it with astype({dtype_name(a.dtype)!r})."
+                convert = f"Convert it with astype({a.dtype.name!r})."
                 cure = convert if a.shape == b.shape else "Return one shape."
             raise TypeError(
                 f"{what}: the {word} must have one shape and dtype; got {a.strong()} {when[0]} and {b.strong()} "

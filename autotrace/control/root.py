@@ -79,7 +79,7 @@ class Root(Primitive):
             return nothing
         rhs = [-t for t in filled(moved, self.f.out_avals, [True] * count)]
         if self.message:
-            rhs = [checked(r, *outputs[-2:], self.message) for r in rhs]
+            rhs = [checked(r, outputs[-2], outputs[-1], self.message) for r in rhs]
         avals = self.f.out_avals
 
         def slope(v: Any) -> Any:

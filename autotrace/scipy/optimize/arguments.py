@@ -35,8 +35,8 @@ def start_of(name: str, x0: Any) -> Start:
     """Bring the start, a tree of real numbers, into the form of one vector."""
     leaves, tree = leaves_and_tree(x0, name)
     arrays = [as_array(x) for x in leaves]
-    if not arrays:
-        raise ValueError(f"{name}: x0 must hold at least one array; got none{here()}. Give a start.")
+    if not sum(x.size for x in arrays):
+        raise ValueError(f"{name}: x0 must hold at least one number; got none{here()}. Give a start.")
     for i, x in enumerate(arrays):
         if x.dtype.kind not in "fiu":
             path = keystr(tree_flatten_with_path(x0)[0][i][0])

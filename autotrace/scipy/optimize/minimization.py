@@ -46,7 +46,7 @@ def _divisor(x: Any) -> Any:
 
 
 def bfgs() -> Method:
-    """Broyden, Fletcher, Goldfarb, Shanno: an approximate inverse Hessian; Nocedal and Wright (2006), (6.17), (6.20)."""
+    """BFGS: an approximate inverse Hessian; Nocedal and Wright (2006), (6.17) and (6.20)."""
 
     def start(x: Any) -> Any:
         return np.eye(x.shape[0], dtype=x.dtype), np.True_
@@ -95,7 +95,7 @@ def limited_memory(count: int) -> Method:
 
 
 def newton_cg(gradient: Map) -> Method:
-    """Newton's method, its equation solved inexactly by conjugate gradients: Nocedal and Wright (2006), algorithm 7.1."""
+    """Newton's method, its equation solved by few conjugate gradients; Nocedal and Wright (2006), algorithm 7.1."""
 
     def direction(memory: Any, x: Any, g: Any) -> Any:
         norm = np.sqrt(g @ g)
@@ -187,8 +187,8 @@ def minimize(
     """Find a minimum of ``fun(x, *args)``, a real number, from ``x0``, a tree of real arrays. Unconstrained.
 
     ``method`` is "BFGS" (also if it is not given), "L-BFGS-B" (here without bounds), for large x, or "Newton-CG", which
-    also uses products with the Hessian. It ends where no element of the gradient is larger than ``gtol``: ``tol``, or an
-    option, or 1e-5. Further options: ``maxiter`` (200 n) and, for L-BFGS-B, ``maxcor``, the number of steps that are
+    also uses products with the Hessian. It ends where no element of the gradient is larger than ``gtol``: ``tol``, or
+    an option, or 1e-5. Further options: ``maxiter`` (200 n) and, for L-BFGS-B, ``maxcor``, the number of steps that are
     remembered (10). Gradients are computed by this library: ``fun`` is traced, by shape.
 
     Returns an :class:`OptimizeResult`. ``x`` has the derivatives of a minimum, with respect to ``args`` and whatever
@@ -197,8 +197,8 @@ def minimize(
     has derivatives too; the other fields have none, nor does anything depend on ``x0``.
 
     Where there is no success, x is the best that was found, and its derivatives are a ``ConvergenceError`` when the
-    program runs; so are they where the Hessian is singular. Raises ``TypeError`` and ``ValueError`` for arguments that do
-    not fit.
+    program runs; so are they where the Hessian is singular. Raises ``TypeError`` and ``ValueError`` for arguments
+    that do not fit.
 
     >>> import numpy as np
     >>> from autotrace import grad
@@ -228,7 +228,11 @@ def minimize(
         return _scalar(fun(start.unravel(v), *args), v.dtype)
 
     def solve(_: Map, x: Any) -> Any:
-        kind = {"BFGS": bfgs, "L-BFGS-B": partial(limited_memory, maxcor), "Newton-CG": lambda: newton_cg(grad(value))}
+        kind: dict[str, Callable[[], Method]] = {
+            "BFGS": bfgs,
+            "L-BFGS-B": partial(limited_memory, maxcor),
+            "Newton-CG": lambda: newton_cg(grad(value)),
+        }
         state = descend(value_and_grad(value), x, kind[method](), gtol, maxiter, method == "Newton-CG")
         inverse = state.memory[0] if method == "BFGS" else None
         figure = np.max(np.abs(state.gradient)).astype(np.float64)
@@ -265,6 +269,6 @@ def _scalar(x: Any, dtype: Any) -> Any:
     if x.ndim or x.dtype.kind == "c" or not is_inexact(x.dtype):
         raise TypeError(
             f"minimize: fun must return a real scalar; got {ShapedArray(x.shape, x.dtype)}{here()}. "
-            "Reduce it: np.sum(...)."
+            "Reduce it to one float: np.sum(...)."
         )
     return x.astype(dtype)

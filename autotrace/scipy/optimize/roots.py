@@ -132,16 +132,16 @@ def root(
 ) -> OptimizeResult:
     """Find a root of ``fun(x, *args)``, a function from trees of real arrays like ``x0`` to such trees.
 
-    ``method`` is "hybr", Powell's hybrid method with the Jacobian as a matrix, which this library computes, or "krylov",
-    for large x: the same with GMRES and without a matrix. It ends where a Newton step is shorter than ``xtol`` times
-    |x|; ``xtol`` is ``tol``, or an option, or 1.49e-8 (for float32 3e-4). The other option is ``maxiter``, 100 (n + 1) if
-    it is not given.
+    ``method`` is "hybr", Powell's hybrid method with the Jacobian as a matrix, which this library computes, or
+    "krylov", for large x: the same with GMRES and without a matrix. It ends where a Newton step is shorter than
+    ``xtol`` times |x|; ``xtol`` is ``tol``, or an option, or 1.49e-8 (for float32 3e-4). The other option is
+    ``maxiter``, by default 100 (n + 1).
 
     Returns an :class:`OptimizeResult`, in which ``fun`` is the function at ``x``. ``x`` has the derivatives of a root,
     with respect to ``args`` and whatever ``fun`` closes over: dx = -J^-1 df. The other fields have none.
 
-    Where there is no success, or the Jacobian is singular, derivatives are a ``ConvergenceError`` when the program runs.
-    Raises ``TypeError`` and ``ValueError`` for arguments that do not fit.
+    Where there is no success, or the Jacobian is singular, derivatives are a ``ConvergenceError`` when the program
+    runs. Raises ``TypeError`` and ``ValueError`` for arguments that do not fit.
 
     >>> import numpy as np
     >>> from autotrace import grad
