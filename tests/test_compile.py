@@ -46,6 +46,10 @@ def test_compiled_is_interpreted(case, small_regions):
             optimized = optimize(jaxpr)
             check_jaxpr(optimized)
             exact = generate(optimized)(*leaves)
+            if any(e.primitive.push is not None for e in jaxpr.equations):
+                # A loop compiles its own program once that has run often, and sums then come in another order.
+                assert_same(list(exact), list(expected), "with loops", p.exact)
+                continue
             for got, value in zip(exact, expected, strict=True):
                 assert np.array_equal(got, value, equal_nan=np.asarray(value).dtype.kind in "fc")
                 assert np.asarray(got).dtype == np.asarray(value).dtype

@@ -139,78 +139,92 @@ def generate_scalar(
 
     ``on_numpy`` is the same program on NumPy.
     """
-    scope: dict[str, Any] = {name: getattr(math, name) for name in _MATH.split()}
-    scope |= {
-        "on_numpy": on_numpy,
-        "float64": np.float64,
-        "bool_": np.bool_,
-        "GuardError": GuardError,
-        "NumPyDecides": (ArithmeticError, ValueError),
-    }
-    names: dict[Atom, str] = {}
-
-    def name(atom: Atom) -> str:
-        if type(atom) is Literal:
-            number = np.asarray(atom.value).item()
-            text = repr(number)
-            return (
-                text
-                if text[0] != "-" and math.isfinite(number)
-                else f"({text})"
-                if math.isfinite(number)
-                else (_hold(scope, number))
-            )
-        return names.setdefault(atom, f"v{len(names)}")
-
-    for var, value in zip(jaxpr.const_vars, jaxpr.constants, strict=True):
-        names[var] = _hold(scope, np.asarray(value).item())
-    parameters = [name(v) for v in jaxpr.in_vars]
-    body = [
-        f"{p}_ = float({p})" if v.aval.dtype == _FLOAT else f"{p}_ = bool({p})"
-        for p, v in zip(parameters, jaxpr.in_vars, strict=True)
-    ]
-    names.update({v: f"{p}_" for v, p in zip(jaxpr.in_vars, parameters, strict=True)})
-    doubtful: set[Atom] = set()  # may have become infinite or NaN without a sign of it
-    looked_at: list[str] = []
+    writer = _Writer(jaxpr, on_numpy)
+    parameters = [writer.name(v) for v in jaxpr.in_vars]
+    body = [writer.taken(v) for v in jaxpr.in_vars]
     where: dict[int, int] = {}
     for index, equation in enumerate(jaxpr.equations):
-        template, keeps = _template(equation) or ("", False)
-        operands = [name(v) for v in equation.inputs]
-        if not keeps:
-            for atom in equation.inputs:
-                if atom in doubtful:
-                    looked_at.append(name(atom))
-                    doubtful.discard(atom)
-        if type(equation.primitive) is Guard:
-            body.append(_guard(equation.primitive, operands[0]))
-            continue
-        (out,) = equation.outputs
-        body.append(f"{name(out)} = {template.format(*operands)}")
-        where[len(body) + 2] = index  # after the lines of def and try
-        if out.aval.dtype == _FLOAT:
-            doubtful.add(out)
-    looked_at += [name(v) for v in jaxpr.outputs if v.aval.dtype == _FLOAT and type(v) is Var]
-    body.append(
-        f"if not isfinite({' + '.join(dict.fromkeys(looked_at)) or '0.0'}): return on_numpy({', '.join(parameters)})"
-    )
-    results = [
-        _hold(scope, v.value)
-        if type(v) is Literal
-        else f"{'float64' if v.aval.dtype == _FLOAT else 'bool_'}({name(v)})"
-        for v in jaxpr.outputs
-    ]
+        body.append(writer.statement(equation))
+        if equation.outputs:
+            where[len(body) + 2] = index  # after the lines of def and try
+    instead = f"return on_numpy({', '.join(parameters)})"
+    body.append(f"if not isfinite({' + '.join(writer.looked_at(jaxpr.outputs)) or '0.0'}): {instead}")
+    results = [writer.result(v) for v in jaxpr.outputs]
     source = "\n".join(
         [
             f"def program({', '.join(parameters)}):",
             "    try:",
             *[f"        {line}" for line in body],
             "    except NumPyDecides:",
-            f"        return on_numpy({', '.join(parameters)})",
+            f"        {instead}",
             f"    return ({', '.join(results)}{',' if len(results) == 1 else ''})",
         ]
     )
-    exec(compile(source, "<autotrace scalar program>", "exec"), scope)
-    return scope["program"], source, where
+    exec(compile(source, "<autotrace scalar program>", "exec"), writer.scope)
+    return writer.scope["program"], source, where
+
+
+class _Writer:
+    """Names for values, the scope that holds numbers, and what must be finite at the end."""
+
+    def __init__(self, jaxpr: Jaxpr, on_numpy: Callable[..., Sequence[Any]]) -> None:
+        self.scope: dict[str, Any] = {name: getattr(math, name) for name in _MATH.split()}
+        self.scope |= {
+            "on_numpy": on_numpy,
+            "float64": np.float64,
+            "bool_": np.bool_,
+            "GuardError": GuardError,
+            "NumPyDecides": (ArithmeticError, ValueError),
+        }
+        self._names: dict[Atom, str] = {}
+        for var, value in zip(jaxpr.const_vars, jaxpr.constants, strict=True):
+            self._names[var] = _hold(self.scope, np.asarray(value).item())
+        self._doubtful: set[Atom] = set()
+        """Values that may have become infinite or NaN without a sign of it."""
+        self._looked_at: list[str] = []
+
+    def name(self, atom: Atom) -> str:
+        """Return the name of a variable, or a number as it is written."""
+        if type(atom) is not Literal:
+            return self._names.setdefault(atom, f"v{len(self._names)}")
+        number = np.asarray(atom.value).item()
+        if not math.isfinite(number):
+            return _hold(self.scope, number)
+        text = repr(number)
+        return text if text[0] != "-" else f"({text})"
+
+    def taken(self, var: Var) -> str:
+        """Return the statement that makes a Python number of a parameter, called by another name from then on."""
+        parameter = self.name(var)
+        self._names[var] = f"{parameter}_"
+        return f"{parameter}_ = {'float' if var.aval.dtype == _FLOAT else 'bool'}({parameter})"
+
+    def statement(self, equation: Equation) -> str:
+        """Return the statement that computes an equation, and note what it may swallow."""
+        template, keeps = _template(equation) or ("", False)
+        operands = [self.name(v) for v in equation.inputs]
+        if not keeps:
+            for atom in equation.inputs:
+                if atom in self._doubtful:
+                    self._looked_at.append(self.name(atom))
+                    self._doubtful.discard(atom)
+        if type(equation.primitive) is Guard:
+            return _guard(equation.primitive, operands[0])
+        (out,) = equation.outputs
+        if out.aval.dtype == _FLOAT:
+            self._doubtful.add(out)
+        return f"{self.name(out)} = {template.format(*operands)}"
+
+    def looked_at(self, outputs: Sequence[Atom]) -> list[str]:
+        """Return the names of what must be finite for the answer to be NumPy's, each once."""
+        ends = [self.name(v) for v in outputs if v.aval.dtype == _FLOAT and type(v) is Var]
+        return list(dict.fromkeys([*self._looked_at, *ends]))
+
+    def result(self, atom: Atom) -> str:
+        """Return the expression of an output, a scalar of NumPy's."""
+        if type(atom) is Literal:
+            return _hold(self.scope, atom.value)
+        return f"{'float64' if atom.aval.dtype == _FLOAT else 'bool_'}({self.name(atom)})"
 
 
 def _hold(scope: dict[str, Any], value: Any) -> str:
