@@ -21,6 +21,7 @@ from ..ir import (
     Primitive,
     Run,
     ShapedArray,
+    Var,
     eliminate_dead_code,
     is_watching,
 )
@@ -75,8 +76,10 @@ class Scan(Primitive):
 
     @cached_property
     def loop(self) -> Compiled:
-        """The loop as one function, its program written in its body."""
+        """The loop as one function, its program written in its body; a mask alone stands for the rows."""
         body = run_passes(self.program.optimized, [step for step in PASSES if not step.exact])
+        if self.masked and len(body.in_vars) == self.consts + self.carry:
+            body = body.replace(in_vars=[*body.in_vars, Var(ShapedArray((), np.dtype(bool)))])
         return generate_scan(body, self.consts, self.carry, self.length, self.reverse)
 
     def parts(self, operands: Sequence[Any]) -> Parts:
@@ -98,7 +101,7 @@ class Scan(Primitive):
         if mask and not mask[0].all():
             raise AssertionError("this is a bug in autotrace: a mask for one row only must be true")
         if length > RUNS_BEFORE_COMPILING and not is_watching():
-            return self.loop(*consts, *carry, *xs)
+            return self.loop(*consts, *carry, *(xs or mask))
         step = self.program.prepared(length)
         ys = [np.empty((length, *v.aval.shape), v.aval.dtype) for v in self.jaxpr.outputs[self.carry :]]
         for i in range(length - 1, -1, -1) if self.reverse else range(length):
