@@ -168,7 +168,7 @@ def _int(x: Tracer) -> int:
 
 @method("__index__")
 def _index(x: Tracer) -> int:
-    if x.dtype.kind not in "iub" or x.ndim:
+    if x.dtype.kind not in "iu" or x.ndim:  # a truth is no index: to an array it is a mask
         raise TypeError(
             f"index(): an index must be a scalar integer; got {x.aval}{here()}. Use int(x) or x.astype(int)."
         )
