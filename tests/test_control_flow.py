@@ -1,13 +1,13 @@
 """Structured control flow against plain Python loops: words over the transforms, edges, errors and promises.
 
-Each subject is written twice: with ``scan``, ``while_loop``, ``cond`` and the like, and as a plain Python loop. A letter
-turns a scalar function into another one; the same word must make the same of both.
+Each subject is written twice: with ``scan``, ``while_loop``, ``cond`` and the like, and as a plain Python loop. A
+letter turns a scalar function into another one; the same word must make the same of both.
 """
 
 import gc
 import itertools
+import sys
 import threading
-import warnings
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
@@ -38,9 +38,11 @@ from autotrace import (
     while_loop,
 )
 from autotrace.compile import program
-from autotrace.errors import LoopMemoryError, TracerBoolConversionError, UnexpectedTracerError
-
+from autotrace.errors import LoopMemoryError, UnexpectedTracerError
+from autotrace.tracing import current_trace
 from autotrace.tree import tree_leaves, tree_map
+
+scan_module, while_module = (sys.modules[f"autotrace.control.{name}"] for name in ("scan", "while_loop"))
 
 Function = Callable[[Any], Any]
 Pair = namedtuple("Pair", "position speed")
@@ -441,3 +443,369 @@ def assert_word(word: tuple[str, ...], f: Function, plain: Function, checked: bo
         jaxpr = make_jaxpr(spelled)(X)
         check_jaxpr(jaxpr)
         np.testing.assert_allclose(eval_jaxpr(jaxpr, X)[0], expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.fixture
+def compiled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let loops and programs be compiled when they first run."""
+    for module in (program, scan_module, while_module):
+        monkeypatch.setattr(module, "RUNS_BEFORE_COMPILING", 0)
+
+
+@pytest.mark.parametrize("word", SHORT, ids=".".join)
+@pytest.mark.parametrize(("f", "plain"), SUBJECTS, ids=NAMES)
+def test_word(f: Function, plain: Function, word: tuple[str, ...], compiled_at_once: None) -> None:
+    assert_word(word, f, plain, checked=True)
+
+
+@pytest.mark.parametrize("k", range(12))
+@pytest.mark.parametrize(("f", "plain"), SUBJECTS, ids=NAMES)
+def test_long_word(f: Function, plain: Function, k: int) -> None:
+    word = LONG[int(np.random.default_rng([k, NAMES.index(f.__name__)]).integers(len(LONG)))]
+    assert_word(word, f, plain, checked=True)
+
+
+@pytest.mark.parametrize("word", [("vmap", "vmap", "jacrev"), ("grad", "jacrev", "linearize")], ids=".".join)
+@pytest.mark.parametrize(("f", "plain"), SUBJECTS, ids=NAMES)
+def test_words_that_once_failed(f: Function, plain: Function, word: tuple[str, ...]) -> None:
+    assert_word(word, f, plain, checked=True)
+
+
+@pytest.mark.parametrize(("f", "plain"), SUBJECTS, ids=NAMES)
+def test_compiled_loops_equal_interpreted_ones(f: Function, plain: Function, compiled_at_once: None) -> None:
+    batch = np.stack([X * c for c in SCALES])
+    for g, x in ((f, X), (grad(f), X), (vmap(f), batch), (vmap(grad(f)), batch), (jacfwd(grad(f)), X)):
+        jaxpr = make_jaxpr(g)(x)
+        np.testing.assert_allclose(jit(g)(x), eval_jaxpr(jaxpr, x)[0], rtol=1e-10, atol=1e-12)
+
+
+# -- batches -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("axes", [a for a in itertools.product((0, None), repeat=3) if any(k == 0 for k in a)], ids=str)
+def test_every_choice_of_batched_arguments(axes: tuple[int | None, ...]) -> None:
+    def f(a: Any, b: Any, c: Any) -> Any:
+        y = while_loop(lambda s: np.sum(s) < b + 5.0, lambda s: s * 1.3 + np.abs(c), np.abs(a))
+        z, ys = scan(lambda k, row: (k * 0.5 + row * c, k * b), b, y)
+        return np.sum(cond(z > b, lambda: z * ys, lambda: ys + a) ** 2)
+
+    rng = np.random.default_rng(0)
+    args: list[Any] = [np.abs(rng.normal(size=(4, 3))) + 0.2, np.array([1.0, 2.0, 0.5, 3.0]), rng.uniform(0.1, 1, 4)]
+    args = [x if k == 0 else x[0] for x, k in zip(args, axes, strict=True)]
+    for g in (f, grad(f, argnums=(0, 1, 2)), jacfwd(grad(f, argnums=(0, 1, 2)), argnums=1)):
+        rows = [g(*[x[i] if k == 0 else x for x, k in zip(args, axes, strict=True)]) for i in range(4)]
+        expected = tree_leaves(tree_map(lambda *leaves: np.stack(leaves), *rows))
+        for batched in (vmap(g, in_axes=axes), jit(vmap(g, in_axes=axes))):
+            for got, want in zip(tree_leaves(batched(*args)), expected, strict=True):
+                np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
+
+
+def test_rows_that_have_stopped_neither_warn_nor_spoil_derivatives() -> None:
+    def f(v: Any) -> Any:
+        return while_loop(lambda s: s[0] > 0, lambda s: (s[0] - 1.0, s[1] + 1.0 / s[0]), (v, 0.0))[1]
+
+    x = np.array([3.0, 0.0, 1.0])
+    expected = [-1.0 / 9 - 0.25 - 1.0, 0.0, -1.0]
+    for g in (
+        vmap(grad(f)),
+        jit(vmap(grad(f))),
+        vmap(jacfwd(f)),
+        vmap(jit(grad(f))),
+        grad(lambda v: np.sum(vmap(f)(v))),
+    ):
+        np.testing.assert_allclose(g(x), expected, rtol=1e-14)
+    np.testing.assert_array_equal(vmap(grad(grad(f)))(np.zeros(2)), np.zeros(2))
+
+
+def test_branches_see_only_rows_that_take_them() -> None:
+    def f(v: Any) -> Any:
+        return cond(v > 0, np.log, lambda v: np.sqrt(-v), v)
+
+    x = np.array([-1.0, 2.0, -4.0])
+    for g in (vmap(grad(f)), jit(vmap(grad(f))), vmap(jacfwd(f)), grad(lambda v: np.sum(vmap(f)(v)))):
+        np.testing.assert_allclose(g(x), [-0.5, 0.5, -0.25])
+
+
+def test_a_batch_of_no_rows() -> None:
+    for f in (
+        lambda v: while_loop(lambda s: s > 0, lambda s: s - 1.0, v),
+        lambda v: cond(v > 0, np.sin, np.cos, v),
+        lambda v: scan(lambda c, row: (c * v, c), v, np.ones(3))[0],
+    ):
+        for g in (f, grad(f), jacfwd(grad(f))):
+            assert vmap(g)(np.zeros(0)).shape == (0,)
+
+
+# -- lengths and types ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unroll", [1, 2, 3, 5, 9, True, False, np.int64(2)], ids=str)
+@pytest.mark.parametrize("length", [0, 1, 2, 5])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_unroll_changes_nothing(length: int, reverse: bool, unroll: Any) -> None:
+    xs = np.arange(1.0, 1.0 + length)
+
+    def run(c: Any, unroll: Any) -> Any:
+        return scan(lambda c, row: (c * row + 1, {"y": (c, row), "n": None}), c, xs, reverse=reverse, unroll=unroll)
+
+    for transform in (lambda f: f, jit, lambda f: grad(lambda c: f(c)[0])):
+        got, expected = transform(lambda c: run(c, unroll))(2.0), transform(lambda c: run(c, 1))(2.0)
+        tree_map(np.testing.assert_array_equal, got, expected)
+        assert [x.dtype for x in tree_leaves(got)] == [x.dtype for x in tree_leaves(expected)]
+
+
+def test_python_numbers_take_the_dtype_that_comes_back() -> None:
+    assert scan(lambda c, row: (c + row, c), 0, X)[1].dtype == np.float64
+    assert scan(lambda c, row: (c | (row > 0), c), False, X)[0] is np.True_
+    assert type(while_loop(lambda c: c < 3, lambda c: c + 1.5, 0)) is np.float64
+    assert scan(lambda c, _: (c * 2.0 + 1, c), np.float32(1), length=3)[1].dtype == np.float32
+
+
+def test_counters_are_as_pythons_integers() -> None:
+    single = np.ones(2, np.float32)
+    assert fori_loop(0, 3, lambda i, v: v * i, single).dtype == np.float32
+    assert fori_loop(0, np.int64(3), lambda i, v: i, 7) == 2
+    assert fori_loop(1, 4, lambda i, v: v * i, single, unroll=True).dtype == np.float32
+    assert fori_loop(0, 3, lambda i, n: n + i, np.int8(1)).dtype == np.int8
+    assert fori_loop(np.int32(0), np.int32(3), lambda i, n: n + i, np.int32(1)).dtype == np.int32
+    assert jit(lambda n: fori_loop(0, n, lambda i, v: v * i, single))(3).dtype == np.float32
+    assert fori_loop(3, 3, lambda i, v: v / i, 2.0) == 2.0
+    assert fori_loop(5, 3, lambda i, v: v / i, 2.0) == 2.0
+
+
+def test_results_are_numpys_where_a_function_returns_python_numbers() -> None:
+    def f(x: Any) -> Any:
+        last = scan(lambda c, row: (1.0, 2), x, length=2)
+        return last, cond(x > 0, lambda: 1.0, lambda: 2.0), while_loop(lambda s: s > 3, lambda s: 2.0, x)
+
+    for got in (f(3.5), jit(f)(3.5)):
+        assert [x.dtype.kind for x in tree_leaves(got)] == ["f", "i", "f", "f"]
+        assert (got[1] * np.float32(2)).dtype == np.float64
+    assert jit(lambda x: f(x)[0][0] * np.float32(2))(3.5).dtype == np.float64
+
+
+def test_carries_of_every_kind() -> None:
+    def f(v: Any) -> Any:
+        init = {"n": 0, "seen": False, "pair": Pair(v, None), "z": v * 1j}
+
+        def step(c: Any, row: Any) -> Any:
+            pair = Pair(c["pair"].position * row, None)
+            return {"n": c["n"] + 1, "seen": c["seen"] | (row > 1), "pair": pair, "z": c["z"] * row}, None
+
+        return scan(step, init, X)[0]
+
+    end = f(1.5)
+    assert end["n"] == 3 and end["n"].dtype.kind == "i" and end["seen"] is np.True_ and end["pair"].speed is None
+    np.testing.assert_allclose(grad(lambda v: f(v)["pair"].position * f(v)["n"])(1.5), 3 * np.prod(X))
+    np.testing.assert_allclose(vmap(jit(f))(np.array([1.0, 2.0]))["z"], [1j * np.prod(X), 2j * np.prod(X)])
+
+
+def test_holomorphic_loops() -> None:
+    def f(z: Any) -> Any:
+        return while_loop(lambda s: np.abs(s) < 5, lambda s: s * s + z, z)
+
+    z = 1.2 + 0.5j
+    assert grad(f, holomorphic=True)(z) == pytest.approx(jvp(f, (z,), (1 + 0j,))[1])
+    step = 1e-6
+    assert grad(f, holomorphic=True)(z) == pytest.approx((f(z + step) - f(z - step)) / (2 * step))
+
+
+# -- promises ------------------------------------------------------------------------------------------
+
+
+def test_results_share_memory_with_nothing() -> None:
+    rows, first = np.ones((3, 2)), np.ones(2)
+    for unroll in (1, 2, True):
+        end, ys = scan(lambda c, row: (row, c), first, rows, unroll=unroll)
+        same, _ = scan(lambda c, _: (c, None), (first, first), length=3, unroll=unroll)
+        results = [end, ys, *same]
+        for a, b in itertools.combinations([*results, rows, first], 2):
+            assert a is rows or not np.shares_memory(a, b)
+    kept = while_loop(lambda s: np.False_, lambda s: s, (first, first))
+    taken = cond(True, lambda v: (v, v), lambda v: (v * 1, v), first)
+    assert not any(np.shares_memory(a, b) for a, b in itertools.combinations([*kept, *taken, first], 2))
+    ends = at.associative_scan(np.add, first[:1])
+    assert not np.shares_memory(ends, first)
+
+
+def test_captured_arrays_may_change_later() -> None:
+    weights = np.ones(3)
+    _, pullback = vjp(lambda v: scan(lambda c, row: (c * weights + row, None), v, np.ones((2, 3)))[0], X)
+    compiled = jit(lambda v: fori_loop(0, 2, lambda i, v: v * weights, v))
+    before = compiled(X)
+    weights[:] = 7.0
+    np.testing.assert_array_equal(pullback(np.ones(3))[0], np.ones(3))
+    np.testing.assert_array_equal(compiled(X), before)
+
+
+def test_bodies_may_not_write_into_what_the_caller_owns() -> None:
+    first = np.ones(2)
+
+    def step(c: Any, row: Any) -> Any:
+        c += 1
+        return c, row
+
+    for unroll in (1, True):
+        with pytest.raises(at.errors.MutationError):
+            scan(step, first, np.ones((3, 2)), unroll=unroll)
+    np.testing.assert_array_equal(first, np.ones(2))
+
+
+def test_programs_that_differ_in_a_number_or_a_branch_are_told_apart() -> None:
+    for k in range(60):
+        w, n, branch = np.array([1.0, 2.0, 3.0]) * (1 + k % 5), 1.0 + k % 7, bool(k % 2)
+
+        def f(v: Any, w: Any = w, n: Any = n, branch: Any = branch) -> Any:
+            y = scan(lambda c, row: (np.sin(c * w) + row, None), v, np.ones((3, 3)) * n, reverse=branch)[0]
+            y = while_loop(lambda s: np.sum(s * s) > n * 0.1, lambda s: s * 0.5, y)
+            return np.sum(cond(branch, lambda q: q * w, lambda q: q + q * n, y))
+
+        y, d = X, np.ones(3)
+        for _ in range(3):
+            y, d = np.sin(y * w) + n, d * np.cos(y * w) * w
+        while np.sum(y * y) > n * 0.1:
+            y, d = y * 0.5, d * 0.5
+        np.testing.assert_allclose(grad(f)(X), d * w if branch else d * (1 + n), rtol=1e-12)
+
+
+def test_loops_in_threads() -> None:
+    def f(v: Any) -> Any:
+        y = while_loop(lambda s: np.sum(s) < 50, lambda s: s * 1.01 + 0.1, v)
+        return np.sum(y * scan(lambda c, row: (c + row, None), v, np.ones((40, 3)))[0])
+
+    g = grad(jit(f))
+    expected, got = grad(f)(X), []
+    threads = [threading.Thread(target=lambda: got.extend(g(X) for _ in range(20))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 120
+    np.testing.assert_allclose(got, np.broadcast_to(expected, (120, 3)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, grad, jit, vmap], ids=["plain", "grad", "jit", "vmap"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_what_a_body_raises_leaves_nothing_behind(transform: Any, error: type[BaseException]) -> None:
+    def body(c: Any) -> Any:
+        raise error("stop")
+
+    x = np.ones((2, 2)) if transform is vmap else np.ones(2)
+    for loop in (lambda v: while_loop(lambda s: np.sum(s) > 0, body, v), lambda v: cond(True, body, body, v)):
+        with pytest.raises(error, match="stop"):
+            transform(lambda v, loop=loop: np.sum(loop(v)))(x)
+        assert current_trace() is None
+    assert grad(rnn)(X).shape == (3,)
+
+
+@pytest.mark.parametrize("length", [3, 80])
+def test_an_exception_in_a_run_names_the_line(length: int) -> None:
+    def step(c: Any, _: Any) -> Any:
+        c = c - 1.0
+        return c, np.linalg.inv(c * np.eye(2))  # singular in the last run
+
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        scan(step, float(length), length=length)
+    line = step.__code__.co_firstlineno + 2
+    assert f"test_control_flow.py:{line}" in " ".join(caught.value.__notes__)
+
+
+def test_a_kept_tracer_is_refused() -> None:
+    kept: list[Any] = []
+    scan(lambda c, row: (kept.append(c) or c, row), 0.0, X)
+    with pytest.raises(UnexpectedTracerError, match=r"an argument of scan\(<lambda>\)"):
+        kept[0] + 1
+
+
+def test_prints_in_every_run(capsys: pytest.CaptureFixture[str]) -> None:
+    def step(c: Any, row: Any) -> Any:
+        at.debug.print("{}", c)
+        return c + row, None
+
+    for run in (
+        lambda: scan(step, 0.0, np.ones(3)),
+        lambda: scan(step, 0.0, np.ones(3), unroll=True),
+        lambda: jit(lambda v: scan(step, v, np.ones(3))[0])(0.0),
+        lambda: grad(lambda v: scan(step, v, np.ones(3))[0])(0.0),
+        lambda: while_loop(lambda s: s < 3, lambda s: step(s, 1.0)[0], 0.0),
+    ):
+        run()
+        assert capsys.readouterr().out.split() == ["0.0", "1.0", "2.0"]
+
+
+# -- memory ---------------------------------------------------------------------------------------------
+
+
+def test_reverse_mode_through_a_loop_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOTRACE_LOOP_BYTES", "100000")
+
+    def forever(v: Any) -> Any:
+        return while_loop(lambda s: s > -1.0, lambda s: np.sin(s) * np.cos(v), v)
+
+    with pytest.raises(LoopMemoryError, match=r"may keep 100000 bytes.* and the loop goes on at .*test_control_flow"):
+        vjp(forever, 1.0)
+    monkeypatch.setenv("AUTOTRACE_LOOP_BYTES", "many")
+    with pytest.raises(ValueError, match="AUTOTRACE_LOOP_BYTES: it must be a number of bytes; got 'many'"):
+        vjp(forever, 1.0)
+
+
+def test_what_does_not_change_is_kept_once() -> None:
+    big = RNG.normal(size=(40, 40))
+
+    def f(w: Any, v: Any) -> Any:
+        return np.sum(while_loop(lambda s: s[0] < 50, lambda s: (s[0] + 1, np.tanh(np.exp(w) @ s[1])), (0, v))[1])
+
+    _, pullback = vjp(f, big, np.ones(40))
+    gc.collect()
+    kept = sum(x.nbytes for x in gc.get_objects() if type(x) is np.ndarray and x.shape[-2:] == (40, 40))
+    assert kept < 12 * big.nbytes  # and not fifty times
+    assert pullback(np.float64(1.0))[0].shape == (40, 40)
+
+
+# -- associative_scan ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", range(10))
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_associative_scan_of_matrices(length: int, reverse: bool, axis: int) -> None:
+    shape = [2, 2, 2]
+    shape[axis] = length
+    # Composition of affine maps of numbers is associative and does not commute.
+    a, b = RNG.normal(size=shape), RNG.normal(size=shape)
+
+    def combine(left: Any, right: Any) -> Any:
+        return {"a": left["a"] * right["a"], "b": left["b"] * right["a"] + right["b"]}
+
+    got = at.associative_scan(combine, {"a": a, "b": b}, reverse, axis)
+    rows = [{"a": p, "b": q} for p, q in zip(np.moveaxis(a, axis, 0), np.moveaxis(b, axis, 0), strict=True)]
+    expected = list(itertools.accumulate(rows[::-1] if reverse else rows, combine))
+    for key in "ab":
+        assert got[key].shape == a.shape and got[key].flags.writeable
+        want = [row[key] for row in (expected[::-1] if reverse else expected)]
+        if length:
+            np.testing.assert_allclose(np.moveaxis(got[key], axis, 0), want, rtol=1e-12, atol=1e-12)
+
+
+def test_associative_scan_of_other_dtypes() -> None:
+    assert at.associative_scan(np.maximum, np.array([3, 1, 4, 1, 5])).tolist() == [3, 3, 4, 4, 5]
+    assert at.associative_scan(np.logical_or, np.array([False, True, False])).tolist() == [False, True, True]
+    assert at.associative_scan(np.add, np.ones(3, np.float32)).dtype == np.float32
+
+
+# -- what the compiler does to loops -----------------------------------------------------------------------
+
+
+def test_loops_are_separated_and_say_so() -> None:
+    def f(x: Any, w: Any, xs: Any) -> Any:
+        return scan(lambda c, row: (np.tanh(c + row @ w), np.sin(c) * np.exp(row[0])), x, xs)
+
+    args = (X[0], X, RNG.normal(size=(30, 3)))
+    jaxpr = make_jaxpr(f)(*args)
+    shorter = jaxpr.equations[-1].primitive.separated()
+    assert shorter is not None
+    check_jaxpr(shorter)
+    inner = next(e.primitive.jaxpr for e in shorter.equations if e.primitive.name == "scan")
+    assert len(inner.equations) < len(jaxpr.equations[-1].primitive.jaxpr.equations)
+    for got, expected in zip(eval_jaxpr(shorter, X, X[0], args[2]), f(*args), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-13)
