@@ -751,6 +751,35 @@ def linear_transpose_cotangent_of_another_shape():
 
 
 @bad(
+    e.NonFiniteError,
+    "debug_nans: values must stay free of NaN; got one in the primal of `b:f64[] = log a` at {here} "
+    "(log_of_a_negative_number), where a = -1.0. Keep the operands away from there: np.where(bad, safe, x) before the "
+    "function.",
+)
+def log_of_a_negative_number():
+    with np.errstate(all="ignore"), autotrace.debug_nans():
+        grad(np.log)(-1.0)  # here
+
+
+@bad(
+    e.MissingRuleError,
+    "pure_callback: a derivative needs a rule; got none for sin at {here}. Wrap the call in a function with custom_jvp "
+    "or custom_vjp, or its arguments in stop_gradient.",
+)
+def derivative_of_a_callback():
+    grad(lambda x: autotrace.pure_callback(np.sin, autotrace.ShapeDtypeStruct((), float), x))(1.0)  # here
+
+
+@bad(
+    ValueError,
+    "debug.print: each argument must have a field in the format; got '{}' for 2 positional arguments and the names () "
+    "at {here}. Write {} or {name} for each.",
+)
+def print_without_a_field():
+    grad(lambda x: autotrace.debug.print("{}", x, x))(1.0)  # here
+
+
+@bad(
     e.MissingRuleError,
     "sin: transposition needs an operation that is linear in what it transposes; got sin(linear) at "
     "{here}. Make the function linear, or define transpose(cts, inputs) in the class of the primitive.",
