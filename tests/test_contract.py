@@ -107,3 +107,13 @@ def test_parts_of_a_gradient_are_set_in_one_array():
     source = jit(grad(f)).lower(ROW).source()
     assert "empty" in source and "zeros(" not in source
     np.testing.assert_allclose(jit(grad(f))(ROW), np.r_[np.cos(ROW[:3]), 3 * ROW[3:] ** 2], rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "f", [lambda x: np.sum(x, axis=1), lambda x: np.sum(x * x), lambda x: np.sum(x * x, axis=1), lambda x: x.T @ x]
+)
+def test_overflow_still_warns(f):
+    large = np.full((40, 6), 1e308)
+    jaxpr = contract_sums(optimize(make_jaxpr(f)(large)))
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        generate(jaxpr, rounding=True)(large)

@@ -52,8 +52,8 @@ def _kernel(subscripts: str) -> Callable[[Array, Array], Array]:
         return _product(x, y, out)
     if not batch and len(summed) == 1 and len(free_x) < 2 and len(free_y) < 2:
         return _matrix_product(_turns(x, y, out, summed[0]))
-    if batch and not free_x and not free_y:
-        return lambda x, y: np.einsum(subscripts, x, y)
+    if batch and x == y and len(summed) == 1 and out == x.replace(summed[0], ""):
+        return _row_products(x.index(summed[0]))
     x_axes = tuple(x.index(c) for c in (*batch, *free_x, *summed))
     y_axes = tuple(y.index(c) for c in (*batch, *summed, *free_y))
     out_axes = tuple([*batch, *free_x, *free_y].index(c) for c in out)
@@ -86,6 +86,17 @@ def _product(x: str, y: str, out: str) -> Callable[[Array, Array], Array]:
 def _spread(x: Array, slots: Sequence[bool]) -> Array:
     lengths = iter(x.shape)
     return x.reshape([next(lengths) if there else 1 for there in slots])
+
+
+def _row_products(axis: int) -> Callable[[Array, Array], Array]:
+    """Products of rows with rows; ``np.einsum`` would be as fast, but does not warn where numbers overflow."""
+
+    def products(x: Array, y: Array) -> Array:
+        if x.dtype.kind == "c":
+            x = np.conj(x)  # np.vecdot conjugates it
+        return np.vecdot(x, y, axis=axis)
+
+    return products
 
 
 Turns = tuple[bool, bool, bool]
