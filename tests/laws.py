@@ -29,7 +29,7 @@ from autotrace import (
     vjp,
     vmap,
 )
-from autotrace.ir import Jaxpr, Literal, referenced
+from autotrace.ir import DYNAMIC, Jaxpr, Literal, referenced
 from autotrace.ir.print import WRITTEN_OUT
 from autotrace.test_util import inner_product, numerical_jvp, random_like
 from autotrace.tree import tree_flatten, tree_leaves, tree_unflatten
@@ -158,6 +158,13 @@ def numbers(leaves: Sequence[Any]) -> list[Any]:
     return [x if _is_array(x) else np.asarray(x)[()] for x in leaves]
 
 
+def _known(shape: tuple[int, ...], told: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape, unknown in the axes of which the program says that their lengths are known at run time only."""
+    if len(shape) != len(told):
+        return shape
+    return tuple([t if t == DYNAMIC else n for n, t in zip(shape, told, strict=True)])
+
+
 def run_checked(jaxpr: Jaxpr, leaves: Sequence[Any], what: str) -> list[Any]:
     """Evaluate a program, asserting that every value is what its type says."""
     check_jaxpr(jaxpr)
@@ -168,7 +175,7 @@ def run_checked(jaxpr: Jaxpr, leaves: Sequence[Any], what: str) -> list[Any]:
         result = primitive.impl(*[v.value if type(v) is Literal else env[v] for v in inputs])
         results = result if primitive.multiple else (result,)
         for var, value in zip(outputs, results, strict=True):
-            got = (np.shape(value), _dtype(value))
+            got = (_known(np.shape(value), var.aval.shape), _dtype(value))
             assert got == (var.aval.shape, var.aval.dtype), f"{what}: {primitive} says {var.aval}; computes {got}"
             env[var] = value
     return [v.value if type(v) is Literal else env[v] for v in jaxpr.outputs]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import autotrace
 from autotrace import check_jaxpr, eval_jaxpr, grad, jvp, make_jaxpr, vjp, vmap
 from autotrace.compile.simplify import simplify
 from autotrace.test_util import random_like
@@ -193,6 +194,47 @@ def product(rng: Draw, values: list[np.ndarray]) -> Step | None:
     return None
 
 
+def loop(rng: Draw, values: list[np.ndarray]) -> Step | None:
+    """A scan over the rows of one value, or a loop of unknown length, with other steps in its body."""
+    i, j = _any(rng, values), _any(rng, values)
+    x = values[i]
+    if not x.ndim or not x.size or values[j].size > LIMIT // 4:
+        return None
+    first, second = _pick(rng, UNARY), _pick(rng, [np.sin, np.tanh, np.cos, lambda c: c * 0.5])
+    reverse, unroll, kind = bool(rng.random() < 0.5), _pick(rng, [1, 1, 2, True]), int(rng.integers(4))
+    limit = float(rng.uniform(0.5, 2.0))
+
+    def step(carry: Any, row: Any) -> tuple[Any, Any]:
+        carry = (second(carry) + np.sum(np.tanh(first(row)))).astype(carry.dtype)
+        return carry, (carry, second(row))[kind % 2]
+
+    def scanned(x: Any, c: Any) -> Any:
+        end, ys = autotrace.scan(step, np.tanh(c) * 1.0, x, reverse=reverse, unroll=unroll)
+        return ys if kind < 2 else end
+
+    def repeated(x: Any, c: Any) -> Any:
+        start = (np.sum(np.tanh(x)) * 0.1, np.tanh(c) * 1.0)
+        return autotrace.while_loop(
+            lambda s: s[0] < limit,
+            lambda s: ((s[0] + 0.3 + 0.01 * np.sum(s[1]) ** 2).astype(s[0].dtype), second(s[1])),
+            start,
+        )[1]
+
+    return (repeated if kind == 3 else scanned), (i, j)
+
+
+def branch(rng: Draw, values: list[np.ndarray]) -> Step:
+    i = _any(rng, values)
+    first, second, limit = _pick(rng, UNARY), _pick(rng, UNARY), float(rng.uniform(-0.5, 0.5))
+
+    def chosen(x: Any) -> Any:
+        x = x * 1.0
+        fns = (lambda v: first(v), lambda v: second(v) * limit + np.mean(v))
+        return autotrace.cond(np.sum(x) > limit, *[lambda v, f=f: f(v).astype(v.dtype) for f in fns], x)
+
+    return chosen, (i,)
+
+
 STEPS = [
     elementwise,
     elementwise,
@@ -206,6 +248,8 @@ STEPS = [
     selection,
     joining,
     product,
+    loop,
+    branch,
 ]
 
 
