@@ -91,10 +91,12 @@ def _spread(x: Array, slots: Sequence[bool]) -> Array:
 def _row_products(axis: int) -> Callable[[Array, Array], Array]:
     """Products of rows with rows; ``np.einsum`` would be as fast, but does not warn where numbers overflow."""
 
+    vecdot: Any = np.vecdot
+
     def products(x: Array, y: Array) -> Array:
         if x.dtype.kind == "c":
             x = np.conj(x)  # np.vecdot conjugates it
-        return np.vecdot(x, y, axis=axis)
+        return vecdot(x, y, axis=axis)
 
     return products
 
