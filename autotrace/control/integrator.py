@@ -1,9 +1,12 @@
 """The solver behind odeint: from the first state to the states at all times, with step sizes of its own.
 
-It is a scan over the output times, in each of which a while loop makes steps. There are two ways. The plain one tries a
-step and keeps it or not. The one that is differentiated first looks for a step size that is accepted, which has no
-derivative, and then makes that step: so nothing of a rejected step, whose values may have overflowed, takes part in a
-derivative, and reverse mode keeps accepted steps alone.
+It is one while loop, of a run for each step; output times within a step are served by a loop in it. There are two ways.
+The plain one tries a step and keeps it or not. The one that is differentiated first looks for a step size that is
+accepted, which has no derivative, and then makes that step: so nothing of a rejected step, whose values may have
+overflowed, takes part in a derivative, and reverse mode keeps accepted steps alone.
+
+No loop around it may be run twice to get at values of this one: rounding may then make other steps, to which what was
+kept of the first run does not belong. So the loop over steps is the outer one.
 """
 
 from __future__ import annotations
@@ -17,8 +20,8 @@ from ..errors import IntegrationError
 from ..ir import Jaxpr, Operand, Primitive, ShapedArray, here
 from ..primitives.series import carried
 from ..tracing import bind, evaluate
+from ..transforms.batching import vmap
 from ..transforms.stop import stop_gradient
-from ..tree import tree_flatten, tree_unflatten
 from .dormand_prince import (
     State,
     dense_output,
@@ -29,7 +32,7 @@ from .dormand_prince import (
     shifted,
     step,
 )
-from .flow import scan, while_loop
+from .flow import while_loop
 from .programs import repeated
 
 __all__ = ["Problem", "Reached", "check_order", "solve"]
@@ -53,7 +56,7 @@ class Problem(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where a solution stands: after a step, with the interpolant of that step."""
+    """Where a solution stands after a step."""
 
     t: Array
     y: State
@@ -65,11 +68,10 @@ class Progress(NamedTuple):
     """Whether the last step that was tried was rejected."""
     tries: Array
     """How many steps were tried since the last output time."""
-    start: Array
-    size: Array
-    """Time and size of the last step."""
-    terms: list[State]
-    """The coefficients of its interpolant."""
+    done: Array
+    """How many output times were reached."""
+    outputs: list[Array]
+    """The states there, stacked; zeros at those to come."""
 
 
 class Attempt(NamedTuple):
@@ -119,9 +121,10 @@ class Solver:
         longest = np.minimum(span, problem.hmax)
         still_y, still_k = stop_gradient((y, k))
         h = initial_step(self.still_field, t, still_y, still_k, self.direction, longest, problem.rtol, problem.atol)
-        nothing = [np.zeros_like(x) for x in y]
         h = np.maximum(h, 2 * self.tiny)  # NaN stays
-        return Progress(t, y, k, h, np.False_, np.int64(0), t, np.zeros_like(t), [y, *[nothing] * 4])
+        here = self.ts == t
+        outputs = [np.where(np.reshape(here, (*here.shape, *[1] * x.ndim)), x, np.zeros_like(x)) for x in y]
+        return Progress(t, y, k, h, np.False_, np.int64(0), np.sum(here).astype(np.int64), outputs)
 
     def attempt(self, field: Any, t: Array, y: State, k: State, h: Array, rejected: Array) -> Attempt:
         """Try a step of size ``h``, or to the end."""
@@ -144,23 +147,12 @@ class Solver:
     def advance(self, now: Progress) -> Progress:
         """Try a step, and go on from its end if it is accepted."""
         tried = self.attempt(self.field, now.t, now.y, now.k, now.h, now.rejected)
-        done = self.direction * tried.size
-        new = Progress(
-            tried.t,
-            tried.y,
-            tried.stages[-1],
-            tried.h,
-            np.False_,
-            now.tries + 1,
-            now.t,
-            done,
-            dense_output(now.y, tried.y, done, tried.stages),
-        )
-        old = now._replace(h=tried.h, rejected=np.True_, tries=now.tries + 1)
-        leaves, tree = tree_flatten(new)
-        return tree_unflatten(
-            tree, [np.where(tried.accepted, a, b) for a, b in zip(leaves, tree_flatten(old)[0], strict=True)]
-        )
+        after = now._replace(h=tried.h, rejected=~tried.accepted, tries=now.tries + 1)
+        after = self.output(after, tried.y, tried.stages, tried.size, np.where(tried.accepted, tried.t, now.t))
+        pairs = zip([*tried.y, *tried.stages[-1]], [*now.y, *now.k], strict=True)
+        kept = [np.where(tried.accepted, a, b) for a, b in pairs]
+        count = len(now.y)
+        return after._replace(y=kept[:count], k=kept[count:])
 
     def advance_surely(self, now: Progress) -> Progress:
         """Find a step that is accepted, and make it. If there is none, the step has size 0."""
@@ -176,32 +168,49 @@ class Solver:
             return ~accepted & self.goes_on(t, h, tries)
 
         begin = (now.h, now.rejected, now.tries, np.False_, np.zeros_like(t), t)
-        h, rejected, tries, accepted, size, after = stop_gradient(while_loop(searching, search, begin))
-        done = self.direction * np.where(accepted, size, 0.0)
-        y_new, stages = step(self.field, t, now.y, done, now.k)
-        terms = dense_output(now.y, y_new, done, stages)
-        return Progress(np.where(accepted, after, t), y_new, stages[-1], h, rejected, tries, t, done, terms)
+        h, rejected, tries, accepted, size, end = stop_gradient(while_loop(searching, search, begin))
+        size = np.where(accepted, size, 0.0)
+        y_new, stages = step(self.field, t, now.y, self.direction * size, now.k)
+        after = now._replace(h=h, rejected=rejected, tries=tries)
+        after = self.output(after, y_new, stages, size, np.where(accepted, end, t))
+        return after._replace(y=y_new, k=stages[-1])
 
-    def until(self, now: Progress, target: Array) -> tuple[Progress, State]:
-        """Make steps until ``target`` is reached; return where they end, and the state at ``target``."""
+    def output(self, now: Progress, y_new: State, stages: list[State], size: Array, end: Array) -> Progress:
+        """Write down the states at output times up to ``end``, within a step from ``now`` to ``y_new``."""
+        terms = dense_output(now.y, y_new, self.direction * size, stages)
+        last = len(self.ts) - 1
+        some = np.where(size > 0, self.direction * size, 1.0)
+
+        def target(done: Array) -> Array:
+            return self.ts[np.minimum(done, last)]
+
+        def due(state: Any) -> Any:
+            return (state[0] <= last) & (self.direction * (target(state[0]) - end) <= 0)
+
+        def write(state: Any) -> Any:
+            done, outputs, _ = state
+            found = interpolate(terms, (target(done) - now.t) / some)
+            # rows are added to zeros, not set: then nothing is to be done for the others in reverse mode
+            return done + 1, [ys.at[done].add(x) for ys, x in zip(outputs, found, strict=True)], np.int64(0)
+
+        done, outputs, tries = while_loop(due, write, (now.done, now.outputs, now.tries))
+        return now._replace(t=end, done=done, outputs=outputs, tries=tries)
+
+    def run(self, y: State) -> list[Array]:
+        """Return the states at all times, stacked; the program raises if the last is not reached."""
         advance = self.advance_surely if self.differentiable else self.advance
 
         def running(now: Progress) -> Any:
-            return (self.direction * (target - now.t) > 0) & self.goes_on(now.t, now.h, now.tries)
+            return (now.done < len(self.ts)) & self.goes_on(now.t, now.h, now.tries)
 
-        now = while_loop(running, advance, now._replace(tries=np.int64(0)))
-        some = now.size != 0
-        part = np.where(some, (target - now.start) / np.where(some, now.size, 1.0), 0.0)
-        return now, interpolate(now.terms, self.checked(part, now, target))
-
-    def checked(self, part: Array, now: Progress, target: Array) -> Array:
-        """Return ``part``, and let the program raise where ``target`` was not reached."""
+        end = while_loop(running, advance, self.first(y))
         finite: Any = np.True_
-        for k in now.k:
+        for k in end.k:
             finite = finite & np.all(np.isfinite(stop_gradient(k)))
-        failed = ~(self.direction * (target - now.t) <= 0)
-        reason = np.where(now.tries >= self.problem.mxstep, TOO_MANY, np.where(finite, TOO_SMALL, NOT_FINITE))
-        return bind(Reached(), part, np.where(failed, reason, FINE), now.t, target, now.tries)
+        reason = np.where(end.tries >= self.problem.mxstep, TOO_MANY, np.where(finite, TOO_SMALL, NOT_FINITE))
+        reason = np.where(end.done < len(self.ts), reason, FINE)
+        target = self.ts[np.minimum(end.done, len(self.ts) - 1)]
+        return [bind(Reached(), ys, reason, end.t, target, end.tries) for ys in end.outputs]
 
 
 def solve(problem: Problem, y: State, ts: Array, params: Sequence[Array], differentiable: bool) -> list[Array]:
@@ -212,18 +221,10 @@ def solve(problem: Problem, y: State, ts: Array, params: Sequence[Array], differ
     """
     still = stop_gradient(ts)
     solver = Solver(problem, still, params, differentiable)
-    start, shifts = y, None
-    if problem.timed and differentiable:
-        start = shifted(solver.field, y, ts[0], still[0] - ts[0])
-        shifts = ts[1:] - still[1:]
-
-    def interval(now: Progress, row: Any) -> tuple[Progress, State]:
-        target, shift = row
-        now, found = solver.until(now, target)
-        return now, found if shift is None else shifted(solver.field, found, target, shift)
-
-    rest = scan(interval, solver.first(start), (still[1:], shifts))[1]
-    return [np.concatenate([x[None], ys]) for x, ys in zip(y, rest, strict=True)]
+    if not (problem.timed and differentiable):
+        return solver.run(y)
+    found = solver.run(shifted(solver.field, y, ts[0], still[0] - ts[0]))
+    return list(vmap(lambda x, t, h: shifted(solver.field, x, t, h))(found, still, ts - still))
 
 
 FINE, TOO_MANY, TOO_SMALL, NOT_FINITE, NO_ORDER = range(5)
@@ -232,8 +233,7 @@ FINE, TOO_MANY, TOO_SMALL, NOT_FINITE, NO_ORDER = range(5)
 class Reached(Primitive):
     """``x``; but raises if ``reason`` says that the solution did not get to the time ``target``.
 
-    It is no effect, which loops would have to keep in order. What is checked is what every result and every derivative
-    needs: the place in a step where the solution is interpolated, or the times.
+    It is no effect, which loops would have to keep in order: whoever uses ``x``, its tangent or its cotangent is told.
     """
 
     view: ClassVar[bool] = True
@@ -258,10 +258,13 @@ class Reached(Primitive):
         return x.strong()
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], output: Any) -> Any:
-        return tangents[0]
+        return None if tangents[0] is None else bind(self, tangents[0], *primals[1:])
+
+    def transpose(self, ct: Any, inputs: Sequence[Any]) -> Sequence[Any]:
+        return (bind(self, ct, *inputs[1:]), None, None, None, None)
 
     def vjp(self, ct: Any, output: Any, inputs: Sequence[Any], wanted: Sequence[bool]) -> Sequence[Any]:
-        return (ct, None, None, None, None)
+        return self.transpose(ct, inputs)
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Any:
         return bind(self, inputs[0] if batched[0] else repeated(inputs[0], size), *inputs[1:])
