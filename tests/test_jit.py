@@ -1025,6 +1025,21 @@ def test_explain_cache_misses(caplog):
     assert "f32[]" in third
 
 
+def test_explained_kinds_are_types_in_words(caplog):
+    caplog.set_level(logging.WARNING, "autotrace.jit")
+    scaled = jit(lambda x, n=2, mode="a": x * n, static_argnames="mode")
+    arrays = jit(np.sin)
+    with explain_cache_misses():
+        scaled(1.0), scaled(np.ones(2, np.float32), mode="b"), scaled(1, 2.0)
+        arrays(np.ones((2, 3))), arrays(1.0)
+    said = [record.getMessage().partition("this kind: ")[2] for record in caplog.records]
+    assert said[1] == (
+        "f32[2] in ((*,), {}), 'mode' static: ('b',); the last kind was f64[] (a Python number) in ((*,), {})"
+    )
+    assert said[2].startswith("i64[] (a Python number), f64[] (a Python number) in ((*, *), {}); ")
+    assert said[4] == "float; the last kind was f64[2,3]"
+
+
 def test_lowering_shows_the_program_and_its_source():
     def f(x, k):
         y = np.sin(x) * 1.0

@@ -337,7 +337,7 @@ class Jitted(Transformed):
         at = f" at {where.file}:{where.line}" if where else ""
         return GuardError(
             f"jit({function_name(self._fun)}): a function may take max_paths={self._max_paths} paths for one kind of "
-            f"arguments; got another one{at}. Use np.where there, or a larger max_paths."
+            f"arguments; got another one{at}. Use cond or while_loop there, or a larger max_paths."
         )
 
     def _explanation(self, key: Any, paths: Sequence[_Path]) -> str:
@@ -349,7 +349,10 @@ class Jitted(Transformed):
         known = [k for k in self._cache.paths if k != key]
         if not known:
             return f"{name}: traced, since it was never called before"
-        return f"{name}: traced again, since arguments were never of this kind: {key}; the last kind was {known[-1]}"
+        return (
+            f"{name}: traced again, since arguments were never of this kind: {_kind_text(key)}; the last kind was "
+            f"{_kind_text(known[-1])}"
+        )
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Trace for these arguments and return the program that would run, without running it.
@@ -387,12 +390,21 @@ class Lowered:
         return print_jaxpr(self.jaxpr)
 
     def source(self) -> str:
-        """Return the generated Python, the user's lines as comments."""
-        return self._program.compiled.commented()
+        """Return the generated Python, the user's lines as comments; below it that of the loops that it runs."""
+        return "\n\n\n".join(_sources("program", self._program.compiled))
 
     def compile(self) -> Compiled:
         """Return the compiled function of the leaves."""
         return self._program.compiled
+
+
+def _sources(name: str, compiled: Compiled) -> Iterator[str]:
+    """Yield the source of a generated function, under the ``name`` that its caller has for it, and of its loops."""
+    yield compiled.commented().replace("def program(", f"def {name}(", 1)
+    for inner, value in compiled.function.__globals__.items():
+        loop = getattr(getattr(value, "__self__", None), "loop", None)
+        if isinstance(loop, Compiled):
+            yield from _sources(inner, loop)
 
 
 def _static_parameters(fun: Callable[..., Any], argnums: Any, argnames: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -438,6 +450,16 @@ def _static_parameters(fun: Callable[..., Any], argnums: Any, argnames: Any) -> 
     positions = [*map(int, numbers), *[places[name] for name in names if name in places]]
     also = [positional[i].name for i in positions if 0 <= i < len(positional) and positional[i].name in known]
     return tuple(dict.fromkeys(positions)), tuple(dict.fromkeys([*names, *also]))
+
+
+def _kind_text(key: Any) -> str:
+    """Return a kind of arguments, a key of the cache, in words: ``f64[3], float``."""
+    if not (key and isinstance(key[0], PyTreeDef)):  # of positional arrays and numbers
+        return ", ".join([k.__name__ if isinstance(k, type) else str(ShapedArray(*k)) for k in key]) or "none"
+    tree, avals, static = key
+    kinds = [f"{a} (a Python number)" if a.weak_type else str(a) for a in avals]
+    text = f"{', '.join(kinds) or 'none'} in {str(tree)[len('PyTreeDef(') : -1]}"
+    return text + "".join([f", {place_!r} static: {value[1:]}" for place_, value in static])
 
 
 def _static_key(value: Any) -> tuple[Any, ...]:
