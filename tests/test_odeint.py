@@ -21,6 +21,7 @@ from autotrace import (
     jet,
     jit,
     jvp,
+    linear_call,
     make_jaxpr,
     odeint,
     parse_jaxpr,
@@ -28,6 +29,7 @@ from autotrace import (
     sparsity_pattern,
     vjp,
     vmap,
+    while_loop,
 )
 from autotrace.errors import IntegrationError, TracerBoolConversionError
 from autotrace.test_util import check_grads
@@ -295,6 +297,27 @@ def test_rejected_steps_that_overflow_spoil_no_derivative():
     with np.errstate(invalid="ignore"):
         for mode in (grad, jacrev, jacfwd, lambda f: jit(jacrev(f))):
             np.testing.assert_allclose(mode(end)(1.0), grad(wanted)(1.0), rtol=1e-4)
+
+
+def test_reverse_mode_over_forward_mode_of_the_adjoint():
+    def slope(rate):
+        return jvp(lambda r: odeint(decay, 1.0, TIMES, r, gradient="adjoint")[-1], (rate,), (1.0,))[1]
+
+    near(jacrev(slope)(np.array(0.5)), TIMES[-1] ** 2 * np.exp(-0.5 * TIMES[-1]))
+    near(jit(jacrev(slope))(np.array(0.5)), TIMES[-1] ** 2 * np.exp(-0.5 * TIMES[-1]))
+
+
+def test_residuals_of_a_linear_call_that_a_loop_reads():
+    def run(p, x):
+        def loop(p, x):
+            return while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, p * s[1]), (0, x))[1]
+
+        return linear_call(loop, loop, p, x)
+
+    for f in (jacrev, jacfwd):
+        near(f(run, argnums=(0, 1))(2.0, 5.0), (60.0, 8.0))
+        near(f(grad(run), argnums=(0, 1))(np.array(2.0), 5.0), (60.0, 12.0))
+    near(jit(jacrev(lambda p: jvp(lambda x: run(p, x), (5.0,), (1.0,))[1]))(np.array(2.0)), 12.0)
 
 
 def test_third_derivatives_in_a_time():

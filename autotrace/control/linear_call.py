@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..ir import Linear, Primitive, ShapedArray, here
-from ..tracing import Tracer, bind, current_trace, leaf_aval
+from ..ir import Linear, Linearized, Primitive, ShapedArray, Slot, here
+from ..tracing import Tracer, bind, current_trace, evaluate, leaf_aval
 from ..transforms.arguments import function_name
 from ..transforms.forward import push_forward
+from ..transforms.linear import linearize_jaxpr, record_linear
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, tree_unflatten
+from .call import Call as ProgramCall
 from .custom_vjp import BatchedBackward
 from .flow import leaves_and_tree
 from .loops import batched_avals
-from .programs import batched_program, derive, filled, remembered
+from .programs import batched_program, close, derive, filled, remembered, tangent_of
 from .rules import (
     Call,
     OwnRule,
@@ -75,11 +77,38 @@ class LinearCall(RuleCall):
     residuals: int = 0
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], outputs: Sequence[Any]) -> Sequence[Any]:
+        return self.push(primals, tangents)[1]
+
+    def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         count = self.consts + self.residuals
         if any(t is not None for t in tangents[:count]):
-            return push_forward(self.jaxpr, primals, tangents)[1]
+            return push_forward(self.jaxpr, primals, tangents)
         avals = self.jaxpr.in_avals[count:]
-        return bind(self, *primals[:count], *filled(tangents[count:], avals, [True] * len(avals)))
+        dots = bind(self, *primals[:count], *filled(tangents[count:], avals, [True] * len(avals)))
+        return bind(self, *primals), dots
+
+    def linearize(self, inputs: Sequence[Any], moving: Sequence[bool]) -> Linearized:
+        """Split the tangents in those of the residuals, which are the program's, and of the rest, on which it acts."""
+        count, avals = self.consts + self.residuals, self.jaxpr.in_avals
+        known, rest = list(inputs[:count]), avals[count:]
+        some = [m and i < count for i, m in enumerate(moving)]
+        outs, linear, nonzero = linearize_jaxpr(self.jaxpr, inputs, some, None, self.what)
+
+        def tangents_of(tangents: list[Any]) -> list[Any]:
+            found = iter(evaluate(linear, tangents[: sum(some)]))
+            dots = [next(found) if m else None for m in nonzero]
+            if not any(moving[count:]):
+                return dots
+            given = iter(tangents[sum(some) :])
+            own = [next(given) if m else None for m in moving[count:]]
+            acted = bind(self, *known, *filled(own, rest, [True] * len(rest)))
+            return [a if dot is None else a + dot for a, dot in zip(acted, dots, strict=True)]
+
+        places = [i for i, m in enumerate(moving) if m]
+        slots = [Slot(i, tangent_of(avals[i])) for i in places]
+        jaxpr, reached = record_linear(tangents_of, [x.aval for x in slots], self.what)
+        closed, consts = close(jaxpr)
+        return Linearized(outs, ProgramCall(closed, self.label), [*consts, *slots], reached)
 
     def transpose(self, cts: Sequence[Any], inputs: Sequence[Any]) -> Sequence[Any]:
         count = self.consts + self.residuals
