@@ -285,7 +285,7 @@ def test_the_gradient_costs_a_small_multiple_of_the_function():
 # -- programs in programs ----------------------------------------------------------------------------
 
 
-class Repeat(at.Primitive):
+class RunOften(at.Primitive):
     """A program run so many times, or one of several, for the sake of its cost."""
 
     programs: tuple
@@ -312,7 +312,7 @@ SINE, SUM = make_jaxpr(np.sin)(ones(10)), make_jaxpr(lambda x: x + x)(ones(10))
 
 
 def repeated(programs, times=1, one_of=False):
-    return cost(lambda x: bind(Repeat(programs, times, one_of), x) * 2.0)(ones(10))
+    return cost(lambda x: bind(RunOften(programs, times, one_of), x) * 2.0)(ones(10))
 
 
 def test_loops_are_counted_by_their_rounds():
@@ -327,7 +327,7 @@ def test_a_loop_of_unknown_length_is_counted_once_and_said_so():
     found = repeated((SINE,), None)
     assert found.flops == 110
     (note,) = found.notes
-    assert note.startswith("repeat at ")
+    assert note.startswith("run_often at ")
     assert "one is counted" in note
     assert f"Note: {note}" in str(found)
 

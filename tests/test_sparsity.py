@@ -438,7 +438,7 @@ def test_hessian_of_loops() -> None:
 # -- wrong rules are found -------------------------------------------------------------------------
 
 
-class Reversed(LinearMap):
+class TurnedRound(LinearMap):
     """x in reverse order, but for a rule that says it is in order."""
 
     def impl(self, x: Any) -> Any:
@@ -484,7 +484,7 @@ class Mixed(LinearMap):
         return bind(self, *inputs)
 
 
-@pytest.mark.parametrize("f", [lambda x: bind(Reversed(), as_operand(x)), elementwise(Constant())])
+@pytest.mark.parametrize("f", [lambda x: bind(TurnedRound(), as_operand(x)), elementwise(Constant())])
 def test_planted_wrong_rules_are_found(f: Any) -> None:
     with pytest.raises(AssertionError, match="the pattern misses"):
         check(make_jaxpr(f)(X), [X], np.random.default_rng(0))
