@@ -23,10 +23,13 @@ from autotrace import (
     ShapedArray,
     ShapeDtypeStruct,
     Var,
+    associative_scan,
     bind,
     check_jaxpr,
+    cond,
     eval_jaxpr,
     eval_shape,
+    fori_loop,
     grad,
     hessian,
     hvp,
@@ -39,10 +42,13 @@ from autotrace import (
     make_jaxpr,
     parse_jaxpr,
     ravel_pytree,
+    scan,
     stop_gradient,
+    switch,
     value_and_grad,
     vjp,
     vmap,
+    while_loop,
 )
 from autotrace import errors as e
 from autotrace.primitives.arithmetic import Add
@@ -1224,7 +1230,7 @@ def determinant_of_an_array_of_traced_scalars():
 @bad(
     e.TracerBoolConversionError,
     "bool(): the value must be known; got bool[] at {here}, which vmap(relu) knows by shape alone. Use "
-    "np.where(condition, a, b).",
+    "cond(pred, f, g, x), while_loop for a loop, or np.where for elements.",
 )
 def bool_under_vmap():
     def relu(x):
@@ -1238,7 +1244,7 @@ def bool_under_vmap():
 @bad(
     e.TracerBoolConversionError,
     "bool(): the value must be known; got f64[] at {here}, which make_jaxpr(<lambda>) knows by shape "
-    "alone. Use np.where(condition, a, b).",
+    "alone. Use cond(pred, f, g, x), while_loop for a loop, or np.where for elements.",
 )
 def bool_of_a_shape():
     make_jaxpr(lambda x: x if x else -x)(ShapeDtypeStruct((), float))  # here
@@ -1952,7 +1958,7 @@ def eval_jaxpr_of_a_list():
 @bad(
     e.GuardError,
     "guard: the program was traced where bool(x) is True; got False. Trace the function again on these "
-    "values, or use np.where.",
+    "values, or use cond or while_loop.",
 )
 def guard_of_another_path():
     program = make_jaxpr(lambda x: x if x > 0 else -x)(1.0)  # here
@@ -2063,3 +2069,239 @@ def check_constant_of_another_type():
 def check_literal_of_another_type():
     y = Var(_f64(3))
     check_jaxpr(Jaxpr([], [Equation(Sin(), (Literal(1.0, _f64(3)),), (y,))], [y]))
+
+
+# -- control flow
+
+
+def _memory_of_a_loop(size, function):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOTRACE_LOOP_BYTES", size)
+        function()
+
+
+@bad(TypeError, "cond: the predicate must be a boolean scalar; got i64[] at {here}. Compare it: x != 0.")
+def cond_of_a_number():
+    cond(1, np.sin, np.cos, 1.0)  # here
+
+
+@bad(TypeError, "cond: the predicate must be a boolean scalar; got bool[2] at {here}. Compare it: x != 0.")
+def cond_of_many_truths():
+    cond(np.array([True, False]), np.sin, np.cos, 1.0)  # here
+
+
+@bad(
+    TypeError,
+    "cond: the output must have one structure; got PyTreeDef([*, *]) from both and PyTreeDef(*) from sin at {here}. "
+    "Return the same structure.",
+)
+def branches_of_other_structure():
+    def both(x):
+        return [x, x]
+
+    cond(True, np.sin, both, 1.0)  # here
+
+
+@bad(
+    TypeError,
+    "cond: the output must have one shape and dtype; got f64[2] from stacked and f64[] from plain at output['a'] at "
+    "{here}. Return one shape.",
+)
+def branches_of_other_shape():
+    def plain(x):
+        return {"a": x}
+
+    def stacked(x):
+        return {"a": np.stack([x, x])}
+
+    cond(True, plain, stacked, 1.0)  # here
+
+
+@bad(
+    TypeError,
+    "switch: the output must have one shape and dtype; got f64[] from sin and i64[] from one at output at {here}. "
+    "Convert it with astype('float64').",
+)
+def branches_of_other_dtype():
+    def one(x):
+        return 1
+
+    switch(0, [np.sin, one], 1.0)  # here
+
+
+@bad(ValueError, "switch: there must be at least one branch; got none. Give a list of functions.")
+def switch_of_none():
+    switch(0, [])
+
+
+@bad(TypeError, "switch: the index must be an integer scalar; got f64[] at {here}. Use cond for a truth.")
+def switch_of_a_float():
+    switch(1.0, [np.sin], 1.0)  # here
+
+
+@bad(
+    TypeError,
+    "while_loop: the carry must have one shape and dtype; got f64[] at first and f64[2] after one run at carry[1] at "
+    "{here}. Return one shape.",
+)
+def while_loop_that_grows():
+    while_loop(lambda s: s[0] < 3, lambda s: (s[0], np.stack([s[1], s[1]])), (0.0, 1.0))  # here
+
+
+@bad(
+    TypeError,
+    "while_loop: cond_fun must return a boolean scalar; got f64[] at {here}. Compare, and reduce with all or any.",
+)
+def while_loop_asked_for_a_number():
+    while_loop(lambda s: s - 3.0, lambda s: s, 1.0)  # here
+
+
+@bad(
+    TypeError,
+    "while_loop: cond_fun must return a boolean scalar; got nothing at {here}. Compare, and reduce with all or any.",
+)
+def while_loop_asked_for_nothing():
+    while_loop(lambda s: None, lambda s: s, 1.0)  # here
+
+
+@bad(
+    e.LoopMemoryError,
+    "while_loop: reverse mode may keep 1000 bytes of a loop's values; got 64 runs that keep 576, and the loop goes on "
+    "at {here}. End it sooner, wrap its body in checkpoint, use forward mode, or set AUTOTRACE_LOOP_BYTES.",
+)
+def while_loop_that_never_ends():
+    _memory_of_a_loop(
+        "1000",
+        lambda: vjp(lambda x: while_loop(lambda s: s > -2.0, np.sin, x), 1.0),  # here
+    )
+
+
+@bad(ValueError, "AUTOTRACE_LOOP_BYTES: it must be a number of bytes; got '1 GB'. Write it in digits.")
+def loop_bytes_in_words():
+    _memory_of_a_loop("1 GB", lambda: vjp(lambda x: while_loop(lambda s: s > -2.0, np.sin, x), 1.0))
+
+
+@bad(
+    e.MissingRuleError,
+    "while_loop: a loop that transposition goes through must be a scan, of known length; got a while loop at {here}. "
+    "Use scan or fori_loop, or differentiate the function instead of transposing it.",
+)
+def while_loop_transposed():
+    def double(x):
+        return while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, 2 * s[1]), (0, x))[1]  # here
+
+    linear_transpose(double, 1.0)(1.0)
+
+
+@bad(TypeError, "fori_loop: upper must be an integer scalar; got f64[] at {here}. Convert it: int(x).")
+def fori_loop_to_a_float():
+    fori_loop(0, 3.0, lambda i, x: x, 1.0)  # here
+
+
+@bad(
+    ValueError,
+    "fori_loop: a loop of unknown length cannot be unrolled; got unroll=2 at {here}. Pass plain integers as bounds, or "
+    "drop unroll.",
+)
+def fori_loop_unrolled():
+    make_jaxpr(lambda n: fori_loop(0, n, lambda i, x: x, 1.0, unroll=2))(3)  # here
+
+
+@bad(
+    TypeError,
+    "fori_loop: the carry must have one shape and dtype; got f32[] at first and f64[] after one run at carry at "
+    "{here}. Convert it with astype('float32').",
+)
+def fori_loop_that_widens():
+    fori_loop(0, 3, lambda i, x: x + np.float64(1), np.float32(0))  # here
+
+
+@bad(
+    TypeError,
+    "scan: the function must return a pair (carry, y); got float64 at {here}. Return (carry, None) if there is nothing "
+    "to stack.",
+)
+def scan_without_rows_of_results():
+    scan(lambda c, x: np.float64(1.0), 0.0, np.ones(3))  # here
+
+
+@bad(
+    TypeError,
+    "scan: the carry must have one shape and dtype; got f32[] at first and f64[] after one run at carry['a'] at "
+    "{here}. Convert it with astype('float32').",
+)
+def scan_that_widens():
+    scan(lambda c, x: ({"a": c["a"] + x}, None), {"a": np.float32(0)}, np.ones(3))  # here
+
+
+@bad(ValueError, "scan: xs must have rows; got a scalar at xs['b'] at {here}. Close over it, or stack it.")
+def scan_of_a_scalar():
+    scan(lambda c, x: (c, x), 0.0, {"a": np.ones(3), "b": 1.0})  # here
+
+
+@bad(
+    ValueError,
+    "scan: xs must have one number of rows; got 3 at xs[0], 2 at xs[1] at {here}. Cut them to one length.",
+)
+def scan_of_uneven_rows():
+    scan(lambda c, x: (c, x), 0.0, (np.ones(3), np.ones(2)))  # here
+
+
+@bad(
+    ValueError,
+    "scan: xs must have one number of rows; got 3 at xs; length is 4 at {here}. Cut them to one length.",
+)
+def scan_of_another_length():
+    scan(lambda c, x: (c, x), 0.0, np.ones(3), length=4)  # here
+
+
+@bad(ValueError, "scan: length must be an integer of at least 0; got -1. Give a plain integer.")
+def scan_of_negative_length():
+    scan(lambda c, x: (c, x), 0.0, length=-1)
+
+
+@bad(ValueError, "scan: the number of rows must be known; got no xs at {here}. Give length.")
+def scan_of_no_length():
+    scan(lambda c, x: (c, x), 0.0)  # here
+
+
+@bad(ValueError, "scan: unroll must be a positive integer or a truth; got 1.5. Give how many runs.")
+def scan_unrolled_by_a_float():
+    scan(lambda c, x: (c, x), 0.0, np.ones(3), unroll=1.5)
+
+
+@bad(ValueError, "map: batch_size must be a positive integer; got 0. Give the number of rows.")
+def map_in_batches_of_none():
+    autotrace.map(np.sin, np.ones(3), batch_size=0)
+
+
+@bad(
+    ValueError,
+    "associative_scan: elems must have an axis 1; got f64[3] at elems['b'] at {here}. Give an axis that all of them "
+    "have.",
+)
+def associative_scan_along_no_axis():
+    associative_scan(np.add, {"a": np.ones((3, 3)), "b": np.ones(3)}, axis=1)  # here
+
+
+@bad(
+    ValueError,
+    "associative_scan: elems must have one number of rows; got 3 at elems[0], 2 at elems[1] at {here}. Cut them to one "
+    "length.",
+)
+def associative_scan_of_uneven_rows():
+    associative_scan(np.add, (np.ones(3), np.ones(2)))  # here
+
+
+@bad(ValueError, "associative_scan: elems must hold arrays; got none at {here}. Give a tree of arrays.")
+def associative_scan_of_nothing():
+    associative_scan(np.add, [])  # here
+
+
+@bad(
+    TypeError,
+    "associative_scan: the rows must have one shape and dtype; got f64[1] as argument and f64[] from dot at rows at "
+    "{here}. Return one shape.",
+)
+def associative_scan_that_sums():
+    associative_scan(np.dot, np.ones(3))  # here

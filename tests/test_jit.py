@@ -603,7 +603,7 @@ def test_a_guard_that_never_settles():
         assert message.startswith(
             "jit(unsettled): a function may take max_paths=3 paths for one kind of arguments; got"
         )
-        assert f"test_jit.py:{line}. Use np.where there, or a larger max_paths." in message
+        assert f"test_jit.py:{line}. Use cond or while_loop there, or a larger max_paths." in message
     assert jitted(2.0) == 4.0  # the known paths still answer
     assert jitted(np.float32(5.0)) == 25.0  # as does another kind
 
@@ -927,7 +927,7 @@ def test_guards_inside_other_transforms():
     assert outer.cache_info().paths == 2
     check_jaxpr(make_jaxpr(guarded)(3.0))
     assert names(guarded, 3.0) == ["gt", "guard", "mul"]
-    with pytest.raises(TracerBoolConversionError, match=r"which vmap\(by_if\) knows by shape alone. Use np.where"):
+    with pytest.raises(TracerBoolConversionError, match=r"which vmap\(by_if\) knows by shape alone. Use cond\(pred"):
         vmap(guarded)(np.ones(3))
     with pytest.raises(TracerBoolConversionError, match=r"make_jaxpr\(by_if\) knows by shape alone"):
         make_jaxpr(guarded)(ShapeDtypeStruct((), float))

@@ -68,7 +68,7 @@ class Guard(Primitive):
         if not same:
             raise GuardError(
                 f"guard: the program was traced where {self.kind}(x) is {self.expected}; got {value}. "
-                "Trace the function again on these values, or use np.where."
+                "Trace the function again on these values, or use cond or while_loop."
             )
         return ()
 
@@ -149,9 +149,12 @@ def _ask(x: Tracer, kind: str, error: type[ConcretizationTypeError], cure: str) 
     return answer
 
 
+_BRANCHES = "Use cond(pred, f, g, x), while_loop for a loop, or np.where for elements."
+
+
 @method("__bool__")
 def _bool(x: Tracer) -> bool:
-    return bool(_ask(x, "bool", TracerBoolConversionError, "Use np.where(condition, a, b)."))
+    return bool(_ask(x, "bool", TracerBoolConversionError, _BRANCHES))
 
 
 @method("__int__", "__trunc__")
