@@ -208,7 +208,7 @@ def minimize(
     >>> result.success, np.round(result.x, 6), result.message
     (np.True_, np.float64(3.0), 'The solution has been found.')
     >>> np.round(grad(lambda a: nearest(a).sum())(np.array([3.0, 6.0])), 6)
-    array([0.142857, 0.076923])
+    array([0.142857, 0.086469])
     """
     name = f"minimize({function_name(fun)})"
     args = check_function("minimize", fun, args)
