@@ -1,5 +1,6 @@
 """odeint against closed forms: values, derivatives of both orders and both ways, batches, and what it refuses."""
 
+import tracemalloc
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -318,6 +319,41 @@ def test_residuals_of_a_linear_call_that_a_loop_reads():
         near(f(run, argnums=(0, 1))(2.0, 5.0), (60.0, 8.0))
         near(f(grad(run), argnums=(0, 1))(np.array(2.0), 5.0), (60.0, 12.0))
     near(jit(jacrev(lambda p: jvp(lambda x: run(p, x), (5.0,), (1.0,))[1]))(np.array(2.0)), 12.0)
+
+
+def test_forward_and_reverse_mode_make_the_same_steps_inside_a_loop():
+    def run(y):
+        def body(y, _):
+            found = odeint(lambda y, t: 1.6 * (np.cos(t) - y), y, TIMES + 0.3, rtol=1e-11, atol=1e-11)
+            return found[-1], found[1]
+
+        end, inner = scan(body, y, length=4)
+        return end.sum() + inner.sum()
+
+    y = np.array([-0.867, -1.006])
+    np.testing.assert_allclose(grad(run)(y), jacfwd(run)(y), rtol=1e-9)
+    np.testing.assert_allclose(grad(checkpoint(run))(y), jacfwd(run)(y), rtol=1e-9)
+
+
+def test_the_adjoint_keeps_states_alone():
+    y0 = np.linspace(0.1, 0.5, 5000)
+
+    def peak(gradient):
+        f = jit(
+            grad(lambda y: np.sum(odeint(lambda y, t: -y * y, y, np.array([0.0, 20.0]), gradient=gradient, hmax=0.5)))
+        )
+        near(f(y0), 1 + (1 + 20 * y0) ** -2.0)
+        tracemalloc.start()
+        f(y0)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak("adjoint") < peak("direct") / 5
+
+
+def test_times_may_be_a_list_of_traced_numbers():
+    near(grad(lambda s: odeint(decay, 1.0, [0.0, s, 2 * s], 1.0)[-1])(0.5), -2 * np.exp(-1.0))
 
 
 def test_third_derivatives_in_a_time():

@@ -122,9 +122,9 @@ class Solver:
         still_y, still_k = stop_gradient((y, k))
         h = initial_step(self.still_field, t, still_y, still_k, self.direction, longest, problem.rtol, problem.atol)
         h = np.maximum(h, 2 * self.tiny)  # NaN stays
-        here = self.ts == t
-        outputs = [np.where(np.reshape(here, (*here.shape, *[1] * x.ndim)), x, np.zeros_like(x)) for x in y]
-        return Progress(t, y, k, h, np.False_, np.int64(0), np.sum(here).astype(np.int64), outputs)
+        now = self.ts == t
+        outputs = [np.where(np.reshape(now, (*now.shape, *[1] * x.ndim)), x, np.zeros_like(x)) for x in y]
+        return Progress(t, y, k, h, np.False_, np.int64(0), np.sum(now).astype(np.int64), outputs)
 
     def attempt(self, field: Any, t: Array, y: State, k: State, h: Array, rejected: Array) -> Attempt:
         """Try a step of size ``h``, or to the end."""
