@@ -15,10 +15,12 @@ import pytest
 
 from autotrace import (
     check_jaxpr,
+    cond,
     custom_jvp,
     custom_vjp,
     custom_vmap,
     eval_jaxpr,
+    fori_loop,
     grad,
     jacfwd,
     jacrev,
@@ -27,9 +29,11 @@ from autotrace import (
     linear_call,
     linearize,
     make_jaxpr,
+    scan,
     value_and_grad,
     vjp,
     vmap,
+    while_loop,
 )
 from autotrace.compile import program
 from autotrace.compile.simplify import simplify
@@ -244,6 +248,23 @@ def own_rules(x: Any) -> Any:
     return np.sum(ruled_batch(y * 0.3) * x) + total * np.sum(ruled_transpose(x[0], ruled_forward(y)))
 
 
+def looped(tree: Any) -> Any:
+    def step(h: Any, x: Any) -> tuple[Any, Any]:
+        return np.tanh(tree["w"] * h + x), h * x
+
+    h, ys = scan(step, tree["h"], np.stack([tree["w"], tree["h"] ** 2, tree["w"] * tree["h"]]), reverse=True)
+    return np.sum(h * tree["w"]) + np.sum(ys * ys)
+
+
+def looped_until(x: Any) -> Any:
+    def body(state: Any) -> Any:
+        n, y = state
+        return n + 1, cond(y[0] > 0.37, lambda y: np.sin(y) * x, lambda y: y * 0.7 - 0.1 * x[0], y)
+
+    n, y = while_loop(lambda state: np.sum(state[1] ** 2) > 0.05 * state[0], body, (0, x))
+    return np.sum(y * y) * n + np.sum(fori_loop(0, 3, lambda i, z: z * x + i, y))
+
+
 VECTOR = np.array([0.8, -0.6, 1.3, 0.4])
 FUNCTIONS: list[tuple[Function, Any]] = [
     (used_twice, VECTOR),
@@ -269,6 +290,8 @@ FUNCTIONS: list[tuple[Function, Any]] = [
     (own_rules, VECTOR),
     (branches, VECTOR),
     (newton, 1.7),
+    (looped, {"w": VECTOR, "h": VECTOR[::-1] * 0.5}),
+    (looped_until, VECTOR),
 ]
 GUARDED = (branches, newton)
 SINGLE = (mixed_dtypes,)
