@@ -174,6 +174,11 @@ def test_func_is_not_called_beyond_the_last_time():
         return np.where(t <= 1.0, y, np.nan)
 
     near(odeint(field, 1.0, np.array([0.0, 1.0])), np.exp([0.0, 1.0]))
+    for end in np.linspace(0.3, 1.7, 41):  # nor by rounding
+        near(
+            odeint(lambda y, t, end=end: np.where(t <= end, y, np.nan), 1.0, np.array([0.1, end]))[-1],
+            np.exp(end - 0.1),
+        )
 
 
 # -- derivatives -------------------------------------------------------------------------------------

@@ -46,12 +46,15 @@ _DENSE = (
 _SAFETY, _SMALLEST, _LARGEST = 0.9, 0.2, 10.0
 
 
-def step(field: Field, t: Array, y: State, h: Array, k: State) -> tuple[State, list[State]]:
-    """Return the state after a step of size ``h``, and the derivatives at the 7 stages, of which ``k`` is the first."""
+def step(field: Field, t: Array, end: Array, y: State, h: Array, k: State) -> tuple[State, list[State]]:
+    """Return the state after a step of size ``h``, and the derivatives at the 7 stages, of which ``k`` is the first.
+
+    ``end`` is ``t + h``, given so that rounding does not go beyond the last time.
+    """
     stages = [k]
     for node, row in zip(_NODES, _STAGES, strict=True):
         y_stage = _plus(y, h, row, stages)
-        stages.append(field(y_stage, t + node * h))
+        stages.append(field(y_stage, end if node == 1.0 else t + node * h))
     return y_stage, stages
 
 

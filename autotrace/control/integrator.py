@@ -132,10 +132,10 @@ class Solver:
         left = self.direction * (self.end - t)
         last = (h >= left) | (left <= self.tiny)
         size = np.where(last, left, h)
-        y_new, stages = step(field, t, y, self.direction * size, k)
+        after = np.where(last, self.end, t + self.direction * size)
+        y_new, stages = step(field, t, after, y, self.direction * size, k)
         error = error_norm(y, y_new, size, stages, problem.rtol, problem.atol)
         accepted = (error <= 1) | ((left <= self.tiny) & np.isfinite(error))
-        after = np.where(last, self.end, t + self.direction * size)
         h = np.minimum(size * factor_of(error, rejected), problem.hmax)
         return Attempt(y_new, stages, size, after, accepted, h)
 
@@ -169,10 +169,10 @@ class Solver:
 
         begin = (now.h, now.rejected, now.tries, np.False_, np.zeros_like(t), t)
         h, rejected, tries, accepted, size, end = stop_gradient(while_loop(searching, search, begin))
-        size = np.where(accepted, size, 0.0)
-        y_new, stages = step(self.field, t, now.y, self.direction * size, now.k)
+        size, end = np.where(accepted, size, 0.0), np.where(accepted, end, t)
+        y_new, stages = step(self.field, t, end, now.y, self.direction * size, now.k)
         after = now._replace(h=h, rejected=rejected, tries=tries)
-        after = self.output(after, y_new, stages, size, np.where(accepted, end, t))
+        after = self.output(after, y_new, stages, size, end)
         return after._replace(y=y_new, k=stages[-1])
 
     def output(self, now: Progress, y_new: State, stages: list[State], size: Array, end: Array) -> Progress:
