@@ -248,11 +248,6 @@ def callback(callback: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
     bind(DebugCallback(callback, tree), *[x if hasattr(x, "dtype") else np.asarray(x)[()] for x in leaves])
 
 
-def bind_anywhere(primitive: Primitive, operands: Sequence[Any]) -> None:
-    """Record an equation that is there for its effect alone in the running trace, or run it where there is none."""
-    bind(primitive, *operands)
-
-
 def print_(fmt: str, *args: Any, **kwargs: Any) -> None:
     """Print ``fmt.format(*args, **kwargs)`` whenever the program runs, with the values that traced arguments then have.
 
