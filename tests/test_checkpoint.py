@@ -274,6 +274,8 @@ def test_wrong_use():
         checkpoint_policies.save_from_both_policies(checkpoint_policies.dots_saveable, None)
     with pytest.raises(TypeError, match=r"checkpoint\(<lambda>\).*str at output\[0\]"):
         checkpoint(lambda x: ["a", x])(1.0)
+    with pytest.raises(TypeError, match=r"got an array of dtype <U1 at argument\[0\]\['a'\]\."):
+        checkpoint(lambda x: x)({"a": np.array(["text"])[:, None].astype("<U1")})
     for levels in (0, -1, 1.5, True, "2"):
         with pytest.raises(ValueError, match="checkpointed_scan: levels must be a positive integer or None"):
             checkpointed_scan(lambda c, _: (c, None), 1.0, length=3, levels=levels)

@@ -17,7 +17,7 @@ from ..ir import Atom, Equation, Jaxpr, Linear, Linearized, Operand, Primitive, 
 from ..primitives.contraction import Einsum
 from ..primitives.families import LinearMap
 from ..tracing import ShapeDtypeStruct, Tracer, bind, leaf_aval, leaf_value
-from ..transforms.arguments import function_name, owned, positions_of
+from ..transforms.arguments import function_name, locate, owned, positions_of
 from ..transforms.inspection import make_jaxpr
 from ..transforms.linear import transpose_jaxpr
 from ..transforms.sparsity import through
@@ -325,14 +325,29 @@ def checkpoint(
 remat = checkpoint
 
 
+def _may_move(x: Any) -> bool:
+    """Tell whether a leaf is traced by a checkpointed function: an array, or a number of inexact dtype."""
+    return type(x) is Tracer or isinstance(x, np.ndarray | np.inexact | float | complex)
+
+
+def _check_leaf(x: Any, path: str, what: str) -> None:
+    if _may_move(x):
+        leaf_value(x, path, what)
+
+
 def _checkpoint(fun: Any, args: Any, kwargs: Any, policy: Policy | None, static_argnums: Any) -> Any:
     what = f"checkpoint({function_name(fun)})"
     static = positions_of(static_argnums, len(args), "checkpoint", "static_argnums")
     dynamic = tuple([None if i in static else x for i, x in enumerate(args)])
     raw, tree = tree_flatten((dynamic, kwargs))
-    traced = [type(x) is Tracer or isinstance(x, np.ndarray | np.inexact | float | complex) for x in raw]
+    traced = list(map(_may_move, raw))
     given = [x for x, t in zip(raw, traced, strict=True) if t]
-    leaves = [leaf_value(x, "", what) for x in given]
+    try:
+        leaves = [leaf_value(x, "", what) for x in given]
+    except TypeError:
+        labels = [*[f"argument[{i}]" for i in range(len(args))], "argument"]
+        locate(_check_leaf, [*dynamic, kwargs], what, labels)
+        raise
 
     def flat(tracers: list[Any]) -> Any:
         rest = iter(tracers)
