@@ -809,3 +809,46 @@ def test_loops_are_separated_and_say_so() -> None:
     assert len(inner.equations) < len(jaxpr.equations[-1].primitive.jaxpr.equations)
     for got, expected in zip(eval_jaxpr(shorter, X, X[0], args[2]), f(*args), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-13)
+
+
+def test_what_nobody_needs_of_a_loop_is_dropped() -> None:
+    def f(x: Any) -> Any:
+        return scan(
+            lambda c, row: ((np.sin(c[0]) * row, np.cos(c[1]), c[2] * c[0]), (c[0], c[1])), (x, x, x), ROWS[:, 0]
+        )
+
+    for out, carry, ys in ((lambda x: f(x)[0][0], 1, 0), (lambda x: f(x)[0][2], 2, 0), (lambda x: f(x)[1][0], 1, 1)):
+        jaxpr = make_jaxpr(out)(0.3)
+        shorter = jaxpr.dce()
+        check_jaxpr(shorter)
+        loop = next(e for e in shorter.equations if e.primitive.name == "scan")
+        assert (loop.primitive.carry, len(loop.outputs)) == (carry, carry + ys)
+        np.testing.assert_array_equal(eval_jaxpr(shorter, np.float64(0.3))[0], out(0.3))
+    tangent = make_jaxpr(lambda x: jvp(f, (x,), (1.0,))[1][0][0])(0.3)
+    assert next(e.primitive.carry for e in tangent.equations if e.primitive.name == "scan") == 2
+
+
+def test_what_nobody_needs_of_while_loops_and_branches_is_dropped() -> None:
+    def loop(x: Any) -> Any:
+        return while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] * x, s[2] + s[1]), (0, x, x))[1]
+
+    def branch(x: Any) -> Any:
+        return cond(x > 0, lambda x: (np.sin(x), x * 2), lambda x: (x, x), x)[1]
+
+    def kept_for_reverse_mode(x: Any) -> Any:
+        return vjp(loop, x)[0]
+
+    for f, outputs in ((loop, 2), (branch, 1), (kept_for_reverse_mode, 2)):
+        shorter = make_jaxpr(f)(0.7).dce()
+        check_jaxpr(shorter)
+        assert len(shorter.equations[-1].outputs) == outputs
+        np.testing.assert_array_equal(eval_jaxpr(shorter, np.float64(0.7))[0], f(0.7))
+
+
+def test_loops_with_effects_stay_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    def step(c: Any, row: Any) -> Any:
+        at.debug.print("{}", c[1])
+        return (c[0] * row, c[1] + 1.0), None
+
+    make_jaxpr(lambda x: scan(step, (x, 0.0), np.ones(2))[0][0])(1.0).dce()(np.float64(1.0))
+    assert capsys.readouterr().out.split()[-2:] == ["0.0", "1.0"]

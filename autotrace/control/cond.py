@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..compile.program import Program
-from ..ir import Jaxpr, Linear, Linearized, Operand, Primitive, Run, ShapedArray, Slot, Var
+from ..ir import Jaxpr, Linear, Linearized, Operand, Primitive, Run, ShapedArray, Slot, Var, eliminate_dead_code
 from ..primitives.indexing import gather
 from ..tracing import bind, evaluate
 from ..transforms.linear import transpose_jaxpr
-from .loops import batched_avals, chosen, tangents_of
+from .loops import batched_avals, chosen, marked, read_inputs, tangents_of
 from .programs import (
     Split,
     batched_program,
@@ -92,6 +92,18 @@ class Cond(Primitive):
         """Tell which outputs depend on marked operands in some branch."""
         found = [reached(branch, marks, derivatives) for branch in self.branches]
         return [any(some) for some in zip(*found, strict=True)]
+
+    @remembered
+    def pruned(self, used: tuple[bool, ...]) -> tuple[Cond, list[int], list[int]] | None:
+        """Drop outputs that nobody needs, and operands that no branch reads then."""
+        if self.effect or all(used):
+            return None
+        shorter = [eliminate_dead_code(b.replace(outputs=marked(b.outputs, used))) for b in self.branches]
+        reads = [any(some) for some in zip(*map(read_inputs, shorter), strict=True)]
+        branches = tuple([b.replace(in_vars=marked(b.in_vars, reads)) for b in shorter])
+        owners = tuple(marked(self.owners, used)) if self.owners else ()
+        places = [0, *[i + 1 for i, read in enumerate(reads) if read]]
+        return Cond(branches, owners), places, marked(range(len(used)), used)
 
     # -- derivatives -------------------------------------------------------------------------------
 
@@ -233,9 +245,7 @@ class Cond(Primitive):
 
         return Cond(tuple(map(whole, self.branches)), self.owners)
 
-    def _each_its_own(
-        self, size: int, index: Any, operands: Sequence[Any], marks: tuple[bool, ...]
-    ) -> Sequence[Any]:
+    def _each_its_own(self, size: int, index: Any, operands: Sequence[Any], marks: tuple[bool, ...]) -> Sequence[Any]:
         """Run each branch that some row takes, on rows that take it: the others' places are filled with one of them."""
         whole = self._conditional()._batched(size, (True, *marks)) if self.effect else self._batched(size, marks)
         outs: list[Any] = []

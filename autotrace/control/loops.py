@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ir import Atom, Jaxpr, ShapedArray, Slot
+from ..ir import Atom, Jaxpr, ShapedArray, Slot, eliminate_dead_code
 from ..primitives.comparison import select
 from ..primitives.shape import Transpose
 from ..tracing import Tracer, bind
@@ -21,6 +21,9 @@ __all__ = [
     "cut",
     "fixpoint",
     "linear_slots",
+    "marked",
+    "needed_carry",
+    "read_inputs",
     "rows_first",
     "stack_aval",
     "tangents_of",
@@ -133,6 +136,35 @@ def cut(jaxpr: Jaxpr, consts: int, carry: int, moved: Sequence[bool], some: Sequ
         len(lower) + ends[0],
         ends[1] - ends[0],
     )
+
+
+def needed_carry(jaxpr: Jaxpr, consts: int, used: Sequence[bool], asked: Sequence[bool]) -> list[bool]:
+    """Return which outputs of a loop's program are needed for the ``used`` ones, the carry coming round.
+
+    ``asked`` tells which values of the carry are needed in any case.
+    """
+    count = len(asked)
+    wanted = [*[u or a for u, a in zip(used, asked, strict=False)], *used[count:]]
+    while True:
+        program = eliminate_dead_code(
+            jaxpr.replace(outputs=[v for v, w in zip(jaxpr.outputs, wanted, strict=True) if w])
+        )
+        read = read_inputs(program)[consts : consts + count]
+        grown = [w or r for w, r in zip(wanted, read, strict=False)]
+        if grown == wanted[:count]:
+            return wanted
+        wanted[:count] = grown
+
+
+def read_inputs(jaxpr: Jaxpr) -> list[bool]:
+    """Tell which inputs a program reads."""
+    read: set[Atom] = {v for e in jaxpr.equations for v in e.inputs}.union(jaxpr.outputs)
+    return [v in read for v in jaxpr.in_vars]
+
+
+def marked(items: Sequence[Any], marks: Sequence[bool]) -> list[Any]:
+    """Return the marked ``items``."""
+    return [x for x, mark in zip(items, marks, strict=True) if mark]
 
 
 def rows_first(x: Any) -> Any:

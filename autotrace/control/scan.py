@@ -27,7 +27,21 @@ from ..ir import (
 )
 from ..tracing import bind, evaluate
 from ..transforms.linear import transpose_jaxpr
-from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
+from .loops import (
+    Cut,
+    Parts,
+    batched_avals,
+    chosen,
+    cut,
+    fixpoint,
+    linear_slots,
+    marked,
+    needed_carry,
+    read_inputs,
+    rows_first,
+    stack_aval,
+    tangents_of,
+)
 from .products import SummedProduct, without_products
 from .programs import (
     batched_program,
@@ -142,6 +156,26 @@ class Scan(Primitive):
         length = self.length if self.length >= 0 else max(lengths, default=DYNAMIC)
         outs = self.jaxpr.out_avals
         return (*[a.strong() for a in outs[: self.carry]], *[stack_aval(a, length) for a in outs[self.carry :]])
+
+    @remembered
+    def pruned(self, used: tuple[bool, ...]) -> tuple[Scan, list[int], list[int]] | None:
+        """Drop ys, and values of the carry, that nobody needs."""
+        wanted = needed_carry(self.jaxpr, self.consts, used, [False] * self.carry)
+        if self.effect or all(wanted):
+            return None
+        program = eliminate_dead_code(self.jaxpr.replace(outputs=marked(self.jaxpr.outputs, wanted)))
+        marks = self.parts(read_inputs(program))
+        carry = wanted[: self.carry]
+        xs = list(marks.xs)
+        if self.length < 0 and not self.masked and not any(xs):
+            return None  # the rows tell how many runs there are
+        reads = [*marks.consts, *carry, *xs]
+        program = program.replace(in_vars=marked(self.jaxpr.in_vars, reads))
+        loop = Scan(program, self.length, sum(marks.consts), sum(carry), self.reverse, self.masked)
+        places = marked(self._places(), reads)
+        if self.masked:
+            places.insert(loop.consts + loop.carry, self.consts + self.carry)
+        return loop, places, marked(range(len(wanted)), wanted)
 
     def separated(self) -> Jaxpr | None:
         return self._separated()

@@ -14,10 +14,37 @@ from ..compile.loops import generate_while
 from ..compile.passes import PASSES, run_passes
 from ..compile.program import RUNS_BEFORE_COMPILING, Program
 from ..errors import LoopMemoryError, MissingRuleError
-from ..ir import DYNAMIC, Jaxpr, Linearized, Literal, Operand, Primitive, Run, ShapedArray, Var, here, is_watching
+from ..ir import (
+    DYNAMIC,
+    Jaxpr,
+    Linearized,
+    Literal,
+    Operand,
+    Primitive,
+    Run,
+    ShapedArray,
+    Var,
+    eliminate_dead_code,
+    here,
+    is_watching,
+)
 from ..primitives.indexing import gather
 from ..tracing import Tracer, bind, evaluate
-from .loops import Cut, Parts, batched_avals, chosen, cut, fixpoint, linear_slots, rows_first, stack_aval, tangents_of
+from .loops import (
+    Cut,
+    Parts,
+    batched_avals,
+    chosen,
+    cut,
+    fixpoint,
+    linear_slots,
+    marked,
+    needed_carry,
+    read_inputs,
+    rows_first,
+    stack_aval,
+    tangents_of,
+)
 from .programs import (
     batched_program,
     conditional,
@@ -134,6 +161,24 @@ class While(Primitive):
 
     def runs(self) -> Sequence[Run]:
         return (Run(self.condition, None), Run(self.body, None))
+
+    @remembered
+    def pruned(self, used: tuple[bool, ...]) -> tuple[While, list[int], list[int]] | None:
+        """Drop ys, and values of the carry, that neither the condition nor anybody else needs."""
+        asked = read_inputs(self.condition)[self.condition_consts :]
+        wanted = needed_carry(self.body, self.body_consts, used, asked)
+        if self.effect or all(wanted):
+            return None
+        body = eliminate_dead_code(self.body.replace(outputs=marked(self.body.outputs, wanted)))
+        carry = wanted[: self.carry]
+        consts = read_inputs(body)[: self.body_consts]
+        body = body.replace(in_vars=marked(self.body.in_vars, [*consts, *carry]))
+        first = [True] * self.condition_consts
+        condition = self.condition.replace(in_vars=marked(self.condition.in_vars, [*first, *carry]))
+        masked = self.masked and wanted[self.carry]
+        loop = While(condition, body, self.condition_consts, sum(consts), masked)
+        reads = [*first, *consts, *carry]
+        return loop, marked(range(len(reads)), reads), marked(range(len(wanted)), wanted)
 
     # -- forward mode ------------------------------------------------------------------------------
 

@@ -282,6 +282,13 @@ class Primitive:
         """Return the program that an equation of this primitive stands for, if it may be written in its place."""
         return None
 
+    def pruned(self, used: tuple[bool, ...]) -> Any:
+        """Return a primitive that gives the ``used`` outputs with less work, if there is one.
+
+        With it go the positions of the operands that it reads, and those of the outputs that it gives.
+        """
+        return None
+
     def separated(self) -> Any:
         """Return a program that does the same with less in its loop, if there is one; results may differ by rounding."""
         return None

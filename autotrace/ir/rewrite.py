@@ -143,15 +143,33 @@ def substitute(jaxpr: Jaxpr, atoms: Mapping[Var, Atom]) -> Jaxpr:
 
 
 def eliminate_dead_code(jaxpr: Jaxpr) -> Jaxpr:
-    """Return ``jaxpr`` without equations that no output and no effect needs. Inputs stay."""
+    """Return ``jaxpr`` without equations that no output and no effect needs. Inputs stay.
+
+    A loop of whose outputs only some are needed becomes one that gives those alone (``primitive.pruned``).
+    """
     needed: set[Atom] = {v for v in jaxpr.outputs if type(v) is Var}
     kept = []
     for equation in reversed(jaxpr.equations):
         if equation.primitive.effect or not needed.isdisjoint(equation.outputs):
+            if equation.primitive.holds_programs and not needed.issuperset(equation.outputs):
+                equation = _pruned(equation, needed)
             kept.append(equation)
             needed.update([v for v in equation.inputs if type(v) is Var])
     kept.reverse()
     return jaxpr.replace(equations=kept)
+
+
+def _pruned(equation: Equation, needed: set[Atom]) -> Equation:
+    """Return ``equation`` without the outputs that nobody needs, and the operands that only they need."""
+    found = equation.primitive.pruned(tuple([v in needed for v in equation.outputs]))
+    if found is None:
+        return equation
+    primitive, inputs, outputs = found
+    return equation._replace(
+        primitive=primitive,
+        inputs=tuple([equation.inputs[i] for i in inputs]),
+        outputs=tuple([equation.outputs[i] for i in outputs]),
+    )
 
 
 def has_backward_rule(jaxpr: Jaxpr) -> bool:
