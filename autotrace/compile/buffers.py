@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..ir import Atom, Equation, Jaxpr
 from ..primitives.arithmetic import IntegerPow
 from ..primitives.comparison import Select
@@ -19,7 +21,7 @@ __all__ = ["computes", "implicit_broadcasts", "may_hold", "renamed", "spare_buff
 def implicit_broadcasts(jaxpr: Jaxpr) -> dict[Atom, Atom]:
     """Return the broadcasts that NumPy does by itself, from result to operand.
 
-    Those are the ones that only elementwise equations read, each beside an operand of full shape.
+    Those are the ones that only elementwise equations read, beside operands that give the result its shape.
     """
     candidates: dict[Atom, Atom] = {
         e.outputs[0]: e.inputs[0] for e in jaxpr.equations if type(e.primitive) is Broadcast
@@ -30,11 +32,23 @@ def implicit_broadcasts(jaxpr: Jaxpr) -> dict[Atom, Atom]:
         read = [v for v in equation.inputs if v in candidates]
         if not read or (type(equation.primitive) is Broadcast and equation.outputs[0] in candidates):
             continue
-        full = [v for v in equation.inputs if v not in candidates and v.aval.shape == equation.outputs[0].aval.shape]
-        if not isinstance(equation.primitive, Elementwise) or not full:
+        if not isinstance(equation.primitive, Elementwise) or not _gives_shape(equation, candidates):
             for atom in read:
                 candidates.pop(atom, None)
     return candidates
+
+
+def _gives_shape(equation: Equation, candidates: dict[Atom, Atom]) -> bool:
+    """Whether operands that are not stretched beforehand have the shape of the result, once NumPy stretches them."""
+    shape = equation.outputs[0].aval.shape
+    if any(v not in candidates and v.aval.shape == shape for v in equation.inputs):
+        return True
+    shapes = []
+    for atom in equation.inputs:
+        while atom in candidates:
+            atom = candidates[atom]
+        shapes.append(atom.aval.shape)
+    return min(shape, default=0) >= 0 and np.broadcast_shapes(*shapes) == shape
 
 
 def spare_buffers(jaxpr: Jaxpr) -> set[Atom]:
