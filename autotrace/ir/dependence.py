@@ -230,10 +230,13 @@ def _gathered(rows: Sequence[tuple[Array, Sets]], shape: tuple[int, ...]) -> Dep
         total += int(numbers.size if sets.single else sets.sizes(numbers).sum())
         pairs.append((numbers, owners, sets))
     size = rows[0][0].shape[0]
-    if total > _MANY:
-        everything = _from_pairs([(_unique(n), np.zeros(_unique(n).size, int), sets) for n, _, sets in pairs], 1, ())
-        return everything.broadcast(shape)
-    return _from_pairs(pairs, size, shape)
+    return _mixed(pairs, shape) if total > _MANY else _from_pairs(pairs, size, shape)
+
+
+def _mixed(pairs: Sequence[tuple[Array, Array, Sets]], shape: tuple[int, ...]) -> Dependence:
+    """Return that of a value of ``shape`` every element of which depends on all sets that are named."""
+    once = [(_unique(numbers), sets) for numbers, _, sets in pairs]
+    return _from_pairs([(n, np.zeros(n.size, int), sets) for n, sets in once], 1, ()).broadcast(shape)
 
 
 def _tidy(shape: tuple[int, ...], layers: Sequence[Layer]) -> Dependence:
@@ -291,7 +294,7 @@ def _consolidated(shape: tuple[int, ...], layers: Sequence[Layer]) -> Dependence
         total += int(owners.size if sets.single else sets.sizes(flat[owners]).sum())
         pairs.append((flat[owners], owners, sets))
     if total > _MANY:
-        return Dependence(shape, layers).everywhere(shape)
+        return _mixed(pairs, shape)
     return _from_pairs(pairs, int(np.prod(inner)), inner).broadcast(shape)
 
 
