@@ -290,7 +290,7 @@ class Primitive:
         return None
 
     def separated(self) -> Any:
-        """Return a program that does the same with less in its loop, if there is one; results may differ by rounding."""
+        """Return a program that does the same with less in its loop, if any; results may differ by rounding."""
         return None
 
     def settled(self) -> Any:
