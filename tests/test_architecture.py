@@ -39,7 +39,10 @@ LAZY_IMPORTS: dict[tuple[str, str], str] = {
         "a computed name",
     ): "the rules of SciPy's functions need SciPy: loaded when one is met",
     ("autotrace.ir.jaxpr", ".pictures"): "two milliseconds that most programs, which are never drawn, need not spend",
-    ("autotrace.ir.jaxpr", ".save"): "saving checks that what it wrote loads: it makes programs, and so needs their class",
+    (
+        "autotrace.ir.jaxpr",
+        ".save",
+    ): "saving checks that what it wrote loads: it makes programs, and so needs their class",
     ("autotrace.ir.parse", "a computed name"): "primitives of SciPy's functions: loaded when a text names one",
     ("autotrace.ir.svg", "shutil"): "slow to import, and wanted only where Graphviz may draw",
     (

@@ -29,6 +29,7 @@ from autotrace import (
     cond,
     eval_jaxpr,
     eval_shape,
+    fixed_point,
     fori_loop,
     grad,
     hessian,
@@ -40,6 +41,7 @@ from autotrace import (
     linearize,
     load_jaxpr,
     make_jaxpr,
+    odeint,
     parse_jaxpr,
     ravel_pytree,
     scan,
@@ -2174,6 +2176,24 @@ def while_loop_that_never_ends():
         "1000",
         lambda: vjp(lambda x: while_loop(lambda s: s > -2.0, np.sin, x), 1.0),  # here
     )
+
+
+@bad(
+    e.IntegrationError,
+    "odeint: t = 1 must be reached within mxstep steps; got 2 of them from the output time before up to t = "
+    "0.00228423705 at {here}. Raise mxstep or the tolerances; a stiff equation needs another method.",
+)
+def integration_of_too_many_steps():
+    odeint(lambda y, t: -50.0 * y, 1.0, np.array([0.0, 1.0]), mxstep=2)  # here
+
+
+@bad(
+    e.ConvergenceError,
+    "fixed_point(<lambda>): steps must become smaller than the tolerance within max_steps=5; got a last one of 2.82e+10 "
+    "times that at {here}. Start nearer, damp f, or raise max_steps or tol.",
+)
+def fixed_point_that_runs_away():
+    fixed_point(lambda x: 2.0 * x + 1.0, 1.0, max_steps=5)  # here
 
 
 @bad(ValueError, "AUTOTRACE_LOOP_BYTES: it must be a number of bytes; got '1 GB'. Write it in digits.")

@@ -35,8 +35,8 @@ def dtype_name(dtype: np.dtype[Any]) -> str:
 class ShapedArray:
     """An array of known ``shape`` and ``dtype`` and unknown content.
 
-    An axis of length ``DYNAMIC`` is as long as the run makes it: what a loop of unknown length keeps. It prints as ``?``,
-    and counts as one in ``size``.
+    An axis of length ``DYNAMIC`` is as long as the run makes it: what a loop of unknown length keeps. It prints as
+    ``?``, and counts as one in ``size``.
 
     ``weak_type`` marks what came from a Python number: it adapts to the dtype it meets (NEP 50). It
     steers promotion while tracing only: operands of an equation have their dtypes made equal before.

@@ -118,9 +118,7 @@ class Linearized(NamedTuple):
         pulled: list[Any] = [None] * count
         reached = [ct for ct, some in zip(cts, self.reached, strict=True) if some]
         if any(ct is not None for ct in reached):
-            found = self.primitive.transpose(
-                reached, [Linear(x.aval) if type(x) is Slot else x for x in self.operands]
-            )
+            found = self.primitive.transpose(reached, [Linear(x.aval) if type(x) is Slot else x for x in self.operands])
             for x, ct in zip(self.operands, found, strict=True):
                 if type(x) is Slot and x.position is not None:
                     pulled[x.position] = ct

@@ -200,7 +200,10 @@ class Embed(LinearMap):
 
     def spell_lines(self, page: Any, targets: Sequence[str], x: Any) -> list[str]:
         (out,) = targets
-        return [f"{out} = np.zeros_like({x}, shape={self.shape})", f"{out}[{_index_text(self.index, self.shape)}] = {x}"]
+        return [
+            f"{out} = np.zeros_like({x}, shape={self.shape})",
+            f"{out}[{_index_text(self.index, self.shape)}] = {x}",
+        ]
 
     def abstract(self, x: ShapedArray) -> ShapedArray:
         whole = x.update(shape=self.shape)

@@ -10,7 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from ..ir import COTANGENT, SOURCE, Atom, Equation, Jaxpr, Linearized, Literal, Var, annotate, in_phase, is_watching, watch
+from ..ir import (
+    COTANGENT,
+    SOURCE,
+    Atom,
+    Equation,
+    Jaxpr,
+    Linearized,
+    Literal,
+    Var,
+    annotate,
+    in_phase,
+    is_watching,
+    watch,
+)
 from ..primitives.families import Deferred
 from ..tracing import run, run_all
 from .linear import add_to, local_pullback

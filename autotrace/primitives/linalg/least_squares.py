@@ -7,7 +7,7 @@ whose variables separate", equation 4.12.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
