@@ -918,3 +918,26 @@ def test_wrong_linear_calls() -> None:
     assert message(lambda: linear_call(3, plain, None, X), TypeError) == (
         "linear_call: the first argument must be a function; got int. Write linear_call(f, f_transposed, residuals, x)."
     )
+
+
+LOOPS_IN_RULES = {
+    "while": lambda x: while_loop(lambda v: v < 10, lambda v: v * x, 1.5),
+    "scan": lambda x: scan(lambda c, _: (np.sin(c) * x, None), x, None, length=5)[0],
+    "cond": lambda x: cond(x > 1, lambda x: x**3, lambda x: x, x),
+    "checkpoint": lambda x: checkpoint(lambda x: np.sin(np.sin(x)))(x),
+}
+
+
+@pytest.mark.parametrize("name", LOOPS_IN_RULES)
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
+def test_a_rule_may_be_the_jvp_of_a_loop(name, apart):
+    f = LOOPS_IN_RULES[name]
+    ruled = custom_jvp(f)
+    ruled.defjvp(lambda p, t: (f(*p), jvp(f, p, t)[1]) if apart else jvp(f, p, t))
+    for word in (
+        lambda g: vjp(g, 2.0)[1](1.0)[0],
+        lambda g: jacfwd(jacrev(g))(2.0),
+        lambda g: jacrev(jacrev(g))(2.0),
+        lambda g: jit(vmap(jacrev(g)))(np.array([2.0, 3.0])),
+    ):
+        np.testing.assert_allclose(word(ruled), word(f), rtol=1e-13)

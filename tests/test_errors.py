@@ -2189,8 +2189,8 @@ def integration_of_too_many_steps():
 
 @bad(
     e.ConvergenceError,
-    "fixed_point(<lambda>): steps must become smaller than the tolerance within max_steps=5; got a last one of 2.82e+10 "
-    "times that at {here}. Start nearer, damp f, or raise max_steps or tol.",
+    "fixed_point(<lambda>): steps must become smaller than the tolerance within max_steps=5; got a last one of "
+    "2.82e+10 times that at {here}. Start nearer, damp f, or raise max_steps or tol.",
 )
 def fixed_point_that_runs_away():
     fixed_point(lambda x: 2.0 * x + 1.0, 1.0, max_steps=5)  # here

@@ -132,6 +132,13 @@ class BatchedJvpRule(OwnRule):
         return whole[: len(nonzero)], [next(rest) if m else None for m in nonzero]
 
 
+def _taken_from_outside(x: Any) -> Any:
+    """Return the value that a trace, which has ended, took from outside, if ``x`` is one: it depends on no tangent."""
+    while type(x) is Tracer and not x._trace.is_open and x._var in x._trace.constants:
+        x = x._trace.constants[x._var]
+    return x
+
+
 class CustomJvp(RuleCall):
     """``jaxpr``, whose tangents are what ``rule`` says."""
 
@@ -158,6 +165,7 @@ class CustomJvp(RuleCall):
             return [t for t in dots if t is not None]
 
         linear, consts = close(trace(tangents_of, avals, None, f"the rule of {self.what}").jaxpr)
+        outs = [_taken_from_outside(x) for x in outs]
         if any(type(x) is Tracer and not x._trace.is_open for x in outs):
             raise TypeError(
                 f"{self.what}: the output of the rule {self.own_rule} must not depend on tangents; got one that "

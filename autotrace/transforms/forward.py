@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..ir import SOURCE, TANGENT, Atom, Jaxpr, Literal, annotate, in_phase, is_watching, watch
-from ..tracing import Tracer, bind, run, run_all
+from ..tracing import Tracer, bind, innermost, run, run_all
 
 __all__ = ["push_forward"]
 
@@ -72,9 +72,15 @@ def push_forward(
 
 def _advance(primitive: Any, inputs: list[Any], tangents: list[Any], linear: bool) -> tuple[Sequence[Any], list[Any]]:
     """Run an equation that holds a program, and carry its tangents along: in one run, or by a linear equation."""
-    if not linear:
+    if not linear and (primitive.linearize is None or not _only_tangents_unknown(inputs, tangents)):
         outs, found = primitive.push(inputs, tangents)
         return outs, list(found)
     done = primitive.linearize(inputs, [t is not None for t in tangents])
     found = bind(done.primitive, *done.operands_with(tangents)) if any(done.reached) else ()
     return done.outputs, done.spread(found)
+
+
+def _only_tangents_unknown(inputs: list[Any], tangents: list[Any]) -> bool:
+    """Tell whether tangents belong to a trace inside that of the primals: there, outputs must not depend on them."""
+    inner, outer = innermost(tangents), innermost(inputs)
+    return inner is not None and (outer is None or outer.order < inner.order)
