@@ -323,8 +323,9 @@ def test_word(f: Function, x: Any, word: tuple[str, ...], monkeypatch: pytest.Mo
             spelled(x)
         return
     got = spelled(x)
+    rounding = 1e-6 if f in SINGLE and "jit" in word else 1e-12  # compiled sums add in another order; float32 has 6e-8
     if "jit" in word:
-        np.testing.assert_allclose(spelled(x), got, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(spelled(x), got, rtol=rounding, atol=rounding)
     expected = LETTERS[word[0]][1](spell(word[1:], f, x), direction_of(word, x))(x)
     # Differences of a function that has single-precision arguments are no better than their steps.
     np.testing.assert_allclose(got, expected, rtol=2e-3 if f in SINGLE else 1e-7, atol=2e-3 if f in SINGLE else 1e-7)
@@ -332,7 +333,8 @@ def test_word(f: Function, x: Any, word: tuple[str, ...], monkeypatch: pytest.Mo
     check_jaxpr(jaxpr)
     for same in (jaxpr, simplify(jaxpr)):
         check_jaxpr(same)
-        np.testing.assert_allclose(eval_jaxpr(same, *map(np.asarray, tree_leaves(x)))[0], got, rtol=1e-12, atol=1e-12)
+        value = eval_jaxpr(same, *map(np.asarray, tree_leaves(x)))[0]
+        np.testing.assert_allclose(value, got, rtol=rounding, atol=rounding)
 
 
 # -- closed forms --------------------------------------------------------------------------------------
