@@ -10,13 +10,12 @@ import numpy as np
 
 from ..errors import MissingRuleError
 from ..ir import Linearized, ShapedArray, Slot, float0, here
-from ..tracing import Tracer, bind, trace
+from ..tracing import Tracer, trace
 from ..transforms.arguments import function_name
 from ..transforms.batching import batch_jaxpr
 from ..tree import PyTreeDef, tree_flatten, tree_map, tree_unflatten
 from .call import Call as ProgramCall
-from .loops import batched_avals
-from .programs import batched_program, close, derive, remembered, repeated, tangent_of
+from .programs import close, repeated, tangent_of
 from .rules import (
     Call,
     OwnRule,
@@ -174,21 +173,9 @@ class CustomJvp(RuleCall):
         slots = [Slot(i, a) for i, a in zip(places, avals, strict=True)]
         return Linearized(outs, CustomJvpTangent(linear, str(self.own_rule)), [*consts, *slots], nonzero)
 
-    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
-        return bind(self._batched(size, tuple(batched)), *inputs)
-
-    @remembered
-    def _batched(self, size: int, marks: tuple[bool, ...]) -> CustomJvp:
-        avals, wanted = self.jaxpr.in_avals, [True] * len(self.jaxpr.outputs)
-        jaxpr = derive(
-            lambda tracers: batched_program(self.jaxpr, size, tracers, marks, wanted),
-            batched_avals(avals, size, marks),
-            f"vmap({self.what})",
-        )
-        rule: Any = self.rule
-        if isinstance(rule, OwnRule):
-            rule = BatchedJvpRule(rule, rule.what, rule, size, marks[self.consts :], avals[self.consts :])
-        return CustomJvp(jaxpr, self.label, rule, self.consts)
+    def batched_rule(self, size: int, marks: tuple[bool, ...]) -> OwnRule:
+        rule, at = self.rule, self.consts
+        return BatchedJvpRule(rule, rule.what, rule, size, marks[at:], self.jaxpr.in_avals[at:])
 
 
 class CustomJvpTangent(ProgramCall):

@@ -17,8 +17,7 @@ from ..transforms.batching import batch_jaxpr
 from ..transforms.forward import push_forward
 from ..transforms.linear import transpose_jaxpr
 from ..tree import PyTreeDef, broadcast_prefix, tree_flatten, tree_unflatten
-from .loops import batched_avals
-from .programs import batched_program, derive, filled, remembered, repeated, tangent_of, zeros
+from .programs import filled, repeated, tangent_of, zeros
 from .rules import (
     Call,
     OwnRule,
@@ -303,21 +302,9 @@ class CustomVjp(RuleCall):
         dots = done.primitive.pushed(done.operands_with(tangents))  # type: ignore[attr-defined]
         return done.outputs, done.spread(dots)
 
-    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
-        return bind(self._batched(size, tuple(batched)), *inputs)
-
-    @remembered
-    def _batched(self, size: int, marks: tuple[bool, ...]) -> CustomVjp:
-        avals, wanted = self.jaxpr.in_avals, [True] * len(self.jaxpr.outputs)
-        jaxpr = derive(
-            lambda tracers: batched_program(self.jaxpr, size, tracers, marks, wanted),
-            batched_avals(avals, size, marks),
-            f"vmap({self.what})",
-        )
-        rule: Any = self.rule
-        if isinstance(rule, OwnRule):
-            rule = BatchedVjpRule(rule, rule.what, rule, size, marks[self.consts :], avals[self.consts :])
-        return CustomVjp(jaxpr, self.label, rule, self.consts)
+    def batched_rule(self, size: int, marks: tuple[bool, ...]) -> OwnRule:
+        rule, at = self.rule, self.consts
+        return BatchedVjpRule(rule, rule.what, rule, size, marks[at:], self.jaxpr.in_avals[at:])
 
 
 class CustomVjpTangent(Primitive):

@@ -15,8 +15,7 @@ from ..tree import PyTreeDef, tree_unflatten
 from .call import Call as ProgramCall
 from .custom_vjp import BatchedBackward
 from .flow import leaves_and_tree
-from .loops import batched_avals
-from .programs import batched_program, close, derive, filled, remembered, tangent_of
+from .programs import close, filled, tangent_of
 from .rules import (
     Call,
     OwnRule,
@@ -121,22 +120,9 @@ class LinearCall(RuleCall):
             *[ct if type(x) is Linear else None for ct, x in zip(found, inputs[count:], strict=True)],
         ]
 
-    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
-        return bind(self._batched(size, tuple(batched)), *inputs)
-
-    @remembered
-    def _batched(self, size: int, marks: tuple[bool, ...]) -> LinearCall:
-        avals, wanted = self.jaxpr.in_avals, [True] * len(self.jaxpr.outputs)
-        jaxpr = derive(
-            lambda tracers: batched_program(self.jaxpr, size, tracers, marks, wanted),
-            batched_avals(avals, size, marks),
-            f"vmap({self.what})",
-        )
-        rule: Any = self.rule
-        at, end = self.consts, self.consts + self.residuals
-        if isinstance(rule, OwnRule):
-            rule = BatchedBackward(rule, rule.what, rule, size, marks[at:end], avals[at:end], marks[end:])
-        return LinearCall(jaxpr, self.label, rule, self.consts, self.residuals)
+    def batched_rule(self, size: int, marks: tuple[bool, ...]) -> OwnRule:
+        rule, at, end = self.rule, self.consts, self.consts + self.residuals
+        return BatchedBackward(rule, rule.what, rule, size, marks[at:end], self.jaxpr.in_avals[at:end], marks[end:])
 
 
 def linear_call(

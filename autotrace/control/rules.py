@@ -50,8 +50,9 @@ from ..transforms.arguments import function_name, protect
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_leaves, tree_unflatten
 from .applied import Applied
+from .loops import batched_avals
 from .matching import check_same
-from .programs import Body, close, zeros
+from .programs import Body, batched_program, close, derive, remembered, zeros
 
 __all__ = [
     "Call",
@@ -154,6 +155,24 @@ class RuleCall(Applied, family=True):
         if innermost(inputs) is not None:  # from eval_jaxpr on traced values, which must not lose the rule
             return bind(self, *inputs)
         return super().impl(*inputs)
+
+    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
+        return bind(self._batched(size, tuple(batched)), *inputs)
+
+    @remembered
+    def _batched(self, size: int, marks: tuple[bool, ...]) -> RuleCall:
+        wanted = [True] * len(self.jaxpr.outputs)
+        jaxpr = derive(
+            lambda tracers: batched_program(self.jaxpr, size, tracers, marks, wanted),
+            batched_avals(self.jaxpr.in_avals, size, marks),
+            f"vmap({self.what})",
+        )
+        rule = self.batched_rule(size, marks) if isinstance(self.rule, OwnRule) else self.rule
+        return type(self)(**(self.params | {"jaxpr": jaxpr, "rule": rule}))
+
+    def batched_rule(self, size: int, marks: tuple[bool, ...]) -> OwnRule:
+        """Return the rule for a batch of which the operands so marked carry an axis."""
+        raise AssertionError(f"this is a bug in autotrace: {self.name} has no rule for a batch")
 
     @property
     def what(self) -> str:
@@ -266,11 +285,11 @@ class WithRule:
 
     def _check_rule(self) -> None:
         """Raise ``MissingRuleError`` if the rule was not given."""
-        raise NotImplementedError
+        raise AssertionError(f"this is a bug in autotrace: {self.name} has no rule for a batch")
 
     def _record(self, call: Call) -> Any:
         """Bind the equation of a call, and return the result."""
-        raise NotImplementedError
+        raise AssertionError(f"this is a bug in autotrace: {self.name} has no rule for a batch")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_rule()
