@@ -172,7 +172,7 @@ class RuleCall(Applied, family=True):
 
     def batched_rule(self, size: int, marks: tuple[bool, ...]) -> OwnRule:
         """Return the rule for a batch of which the operands so marked carry an axis."""
-        raise AssertionError(f"this is a bug in autotrace: {self._what} has no rule for a batch")
+        raise AssertionError(f"this is a bug in autotrace: {self.name} has no rule for a batch")
 
     @property
     def what(self) -> str:
