@@ -12,19 +12,14 @@ from .control import (
     closure_convert,
     cond,
     custom_jvp,
-    custom_linear_solve,
-    custom_root,
     custom_vjp,
     custom_vmap,
-    dense_solve,
     disable_jit,
     explain_cache_misses,
-    fixed_point,
     fori_loop,
     jit,
     linear_call,
     map,
-    odeint,
     print_saved_residuals,
     pure_callback,
     remat,
@@ -52,6 +47,7 @@ from .ir import (
     parse_jaxpr,
     print_jaxpr,
 )
+from .solvers import custom_linear_solve, custom_root, dense_solve, fixed_point, odeint
 from .tools import cost, profile
 from .tracing import ShapeDtypeStruct, bind
 from .transforms import (

@@ -27,6 +27,7 @@ FLOORS = [
     "compile",
     "transforms",
     "control",
+    "solvers",
     "scipy",
     "tools",
 ]

@@ -15,14 +15,9 @@ from .closures import closure_convert
 from .custom_jvp import custom_jvp
 from .custom_vjp import CustomVJPPrimal, custom_vjp
 from .custom_vmap import custom_vmap
-from .dense import dense_solve
-from .fixed_point import fixed_point
 from .flow import cond, fori_loop, map, scan, switch, while_loop
 from .jit import disable_jit, explain_cache_misses, jit
 from .linear_call import linear_call
-from .linear_solve import custom_linear_solve
-from .ode import odeint
-from .root import custom_root
 from .rules import SymbolicZero
 
 __all__ = [
@@ -36,19 +31,14 @@ __all__ = [
     "closure_convert",
     "cond",
     "custom_jvp",
-    "custom_linear_solve",
-    "custom_root",
     "custom_vjp",
     "custom_vmap",
-    "dense_solve",
     "disable_jit",
     "explain_cache_misses",
-    "fixed_point",
     "fori_loop",
     "jit",
     "linear_call",
     "map",
-    "odeint",
     "print_saved_residuals",
     "pure_callback",
     "remat",

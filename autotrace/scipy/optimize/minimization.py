@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...control.flow import as_array, while_loop
-from ...control.root import find_root
-from ...control.slopes import hermitian_solve, matrix_solve
 from ...ir import ShapedArray, here, is_inexact
+from ...solvers.root import find_root
+from ...solvers.slopes import hermitian_solve, matrix_solve
 from ...tracing import as_operand
 from ...transforms.arguments import function_name
 from ...transforms.gradient import grad, value_and_grad

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...control.dense import dense
 from ...control.flow import as_array, while_loop
-from ...control.krylov import gmres
 from ...control.matching import check_same
-from ...control.root import find_root
-from ...control.slopes import krylov_solve, matrix_solve
 from ...ir import ShapedArray, here
+from ...solvers.dense import dense
+from ...solvers.krylov import gmres
+from ...solvers.root import find_root
+from ...solvers.slopes import krylov_solve, matrix_solve
 from ...tracing import as_operand
 from ...transforms.arguments import function_name
 from ...transforms.gradient import vjp

@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...control.flow import as_array, leaves_and_tree
-from ...control.krylov import bicgstab as _bicgstab
-from ...control.krylov import cg as _cg
-from ...control.krylov import gmres as _gmres
-from ...control.linear_solve import linear_solve
 from ...control.matching import check_same
 from ...control.programs import trace_body
 from ...errors import MissingRuleError
 from ...ir import ShapedArray, here, is_inexact
+from ...solvers.krylov import bicgstab as _bicgstab
+from ...solvers.krylov import cg as _cg
+from ...solvers.krylov import gmres as _gmres
+from ...solvers.linear_solve import linear_solve
 from ...tracing import as_operand
 from ...transforms.stop import ravel_pytree, stop_gradient
 from ...transforms.tangent import linear_transpose

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..control.flow import as_array, leaves_and_tree
+from ..control.matching import check_same
 from ..ir import ShapedArray, here, is_inexact
 from ..transforms.arguments import function_name
 from ..transforms.batching import vmap
@@ -14,8 +16,6 @@ from ..transforms.stop import ravel_pytree
 from ..transforms.wrapper import check_callable
 from ..tree import tree_flatten, tree_unflatten
 from .checked import checked
-from .flow import as_array, leaves_and_tree
-from .matching import check_same
 
 __all__ = ["dense", "dense_solve"]
 

@@ -16,6 +16,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from ..control.flow import while_loop
+from ..control.programs import repeated
 from ..errors import IntegrationError
 from ..ir import Jaxpr, Operand, Primitive, ShapedArray, here
 from ..primitives.series import carried
@@ -32,8 +34,6 @@ from .dormand_prince import (
     shifted,
     step,
 )
-from .flow import while_loop
-from .programs import repeated
 
 __all__ = ["Problem", "Reached", "check_order", "solve"]
 

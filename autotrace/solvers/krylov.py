@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .flow import while_loop
+from ..control.flow import while_loop
 
 __all__ = ["Found", "bicgstab", "cg", "gmres"]
 

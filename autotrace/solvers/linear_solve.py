@@ -8,6 +8,10 @@ from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 from ..compile.program import Program
+from ..control.flow import as_array, leaves_and_tree
+from ..control.loops import batched_avals
+from ..control.matching import check_same
+from ..control.programs import Body, batched_program, derive, filled, has_effect, remembered, repeated, trace_body
 from ..errors import MissingRuleError
 from ..ir import Jaxpr, Linear, Primitive, Run, ShapedArray, here
 from ..tracing import Tracer, bind, evaluate
@@ -17,10 +21,6 @@ from ..transforms.linear import transpose_jaxpr
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
 from .checked import checked, demand
-from .flow import as_array, leaves_and_tree
-from .loops import batched_avals
-from .matching import check_same
-from .programs import Body, batched_program, derive, filled, has_effect, remembered, repeated, trace_body
 
 __all__ = ["LinearSolve", "custom_linear_solve", "linear_solve", "with_aux"]
 

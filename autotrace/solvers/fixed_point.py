@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..control.flow import as_array, leaves_and_tree, while_loop
+from ..control.matching import check_same
 from ..ir import ShapedArray, here, is_inexact
 from ..transforms.arguments import function_name
 from ..transforms.stop import stop_gradient
 from ..transforms.wrapper import check_callable
 from ..tree import keystr, tree_flatten, tree_flatten_with_path, tree_map, tree_unflatten
 from .checked import checked
-from .flow import as_array, leaves_and_tree, while_loop
-from .matching import check_same
 from .root import find_root
 from .slopes import krylov_solve
 

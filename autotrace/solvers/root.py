@@ -7,6 +7,10 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ..compile.program import Program
+from ..control.flow import as_array, leaves_and_tree
+from ..control.loops import batched_avals, tangents_of
+from ..control.matching import check_same
+from ..control.programs import batched_program, derive, filled, has_effect, remembered, repeated, trace_body
 from ..ir import Jaxpr, Primitive, Run, ShapedArray, Var
 from ..tracing import bind
 from ..transforms.arguments import owned
@@ -15,11 +19,7 @@ from ..transforms.forward import push_forward
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
 from .checked import checked
-from .flow import as_array, leaves_and_tree
 from .linear_solve import linear_solve, with_aux
-from .loops import batched_avals, tangents_of
-from .matching import check_same
-from .programs import batched_program, derive, filled, has_effect, remembered, repeated, trace_body
 
 __all__ = ["MappedRoot", "Root", "custom_root", "find_root"]
 

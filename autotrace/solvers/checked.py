@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..control.programs import repeated
 from ..errors import ConvergenceError
 from ..ir import Linear, Operand, Primitive, ShapedArray, here
 from ..primitives.series import carried
 from ..tracing import bind
-from .programs import repeated
 
 __all__ = ["Checked", "checked", "demand"]
 

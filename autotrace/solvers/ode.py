@@ -13,6 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..compile.program import Program
+from ..control.call import Call
+from ..control.custom_jvp import custom_jvp
+from ..control.flow import as_array, leaves_and_tree, scan
+from ..control.linear_call import linear_call
+from ..control.loops import batched_avals
+from ..control.matching import check_same
+from ..control.programs import Body, batched_program, close, derive, remembered, tangent_of, trace_body
+from ..control.rules import SymbolicZero
 from ..ir import Jaxpr, Linearized, Primitive, Run, ShapedArray, Slot, here
 from ..tracing import Tracer, bind, evaluate
 from ..transforms.arguments import function_name, owned
@@ -23,16 +31,8 @@ from ..transforms.tangent import jvp
 from ..transforms.taylor import push_series
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree_unflatten
-from .call import Call
-from .custom_jvp import custom_jvp
 from .dormand_prince import State, real_dtype
-from .flow import as_array, leaves_and_tree, scan
 from .integrator import Problem, check_order, solve
-from .linear_call import linear_call
-from .loops import batched_avals
-from .matching import check_same
-from .programs import Body, batched_program, close, derive, remembered, tangent_of, trace_body
-from .rules import SymbolicZero
 
 __all__ = ["MappedOdeint", "Odeint", "odeint"]
 
