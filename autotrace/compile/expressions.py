@@ -10,10 +10,11 @@ import numpy as np
 
 from ..ir import Atom, Equation, Jaxpr, Literal
 from ..primitives.contraction import Einsum
-from ..primitives.indexing import Embed, EmbedSum, Gather, Slice
+from ..primitives.gathers import Gather
 from ..primitives.promotion import Broadcast, Convert
 from ..primitives.reduction import ReduceMax, ReduceMin, ReduceSum
 from ..primitives.shape import Reshape, Transpose
+from ..primitives.slices import Embed, EmbedSum, Slice
 from .kernels import ufunc_of
 
 __all__ = ["Writer", "has_place"]

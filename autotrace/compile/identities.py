@@ -16,9 +16,9 @@ from ..ir import Atom, Literal
 from ..primitives.arithmetic import Add, Div, IntegerPow, Mul, Neg, Positive, Square, Sub
 from ..primitives.comparison import Select
 from ..primitives.contraction import Einsum, canonical
-from ..primitives.indexing import Embed, EmbedSum
 from ..primitives.promotion import Broadcast, Convert
 from ..primitives.shape import Reshape, Transpose
+from ..primitives.slices import Embed, EmbedSum
 
 __all__ = ["IDENTITIES"]
 

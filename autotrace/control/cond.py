@@ -11,7 +11,7 @@ import numpy as np
 
 from ..compile.program import Program
 from ..ir import Jaxpr, Linear, Linearized, Operand, Primitive, Run, ShapedArray, Slot, Var, eliminate_dead_code
-from ..primitives.indexing import gather
+from ..primitives.gathers import gather
 from ..tracing import bind, evaluate
 from ..transforms.linear import transpose_jaxpr
 from .loops import batched_avals, chosen, marked, read_inputs, tangents_of

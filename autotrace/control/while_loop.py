@@ -28,7 +28,7 @@ from ..ir import (
     here,
     is_watching,
 )
-from ..primitives.indexing import gather
+from ..primitives.gathers import gather
 from ..tracing import Tracer, bind, evaluate
 from .loops import (
     Cut,

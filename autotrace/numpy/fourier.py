@@ -14,8 +14,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..primitives.fft import Fft, Irfft, Rfft, swapped
-from ..primitives.indexing import embed
 from ..primitives.promotion import convert
+from ..primitives.slices import embed
 from ..tracing import bind, fresh, here, implements
 from .arguments import Array, array, integer
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ..ir import Primitive, ShapedArray
-from ..primitives.indexing import scatter_add
+from ..primitives.gathers import scatter_add
 from ..primitives.promotion import convert
 from ..tracing import Tracer, bind, implements, peek
 from .arguments import Array, array, integer

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..primitives.indexing import embed
+from ..primitives.slices import embed
 from ..tracing import Tracer, fresh, here, implements
 from .arguments import Array
 from .arguments import array as as_array

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..primitives.indexing import gather
+from ..primitives.gathers import gather
 from ..tracing import UNKNOWN, Tracer, here, implements, peek
 from .arguments import Array, array
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from ..errors import UnsupportedError
-from ..primitives.indexing import embed
+from ..primitives.slices import embed
 from ..tracing import ReadOnly, Tracer, fresh, here, implements, link, method
 from .arguments import Array, array, integer, integers
 from .joining import along

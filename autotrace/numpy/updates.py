@@ -12,17 +12,9 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import MutationError
-from ..primitives.indexing import (
-    At,
-    fitted,
-    getitem,
-    index_steps,
-    part_aval,
-    replaced,
-    setitem,
-    stored,
-    through,
-)
+from ..primitives.assignment import fitted, setitem, stored
+from ..primitives.gathers import At
+from ..primitives.indexing import getitem, index_steps, part_aval, replaced, through
 from ..tracing import (
     FUNCTIONS,
     UFUNC_METHODS,

@@ -17,7 +17,8 @@ from ..errors import UnsupportedError
 from ..ir import Operand, Primitive, ShapedArray
 from ..tracing import Tracer, as_operand, bind, here, implements, method
 from .families import Array
-from .indexing import getitem, scatter_add
+from .gathers import scatter_add
+from .indexing import getitem
 from .promotion import broadcast_to, convert
 from .series import carried
 

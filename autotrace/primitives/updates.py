@@ -14,8 +14,8 @@ import numpy as np
 
 from ..ir import Operand, ShapedArray
 from ..tracing import Tracer, View, bind, check_writable, fresh, here, method, rebind
+from .assignment import setitem
 from .families import Array, LinearMap
-from .indexing import setitem
 from .promotion import broadcast_to, convert
 
 __all__ = ["overwrite"]
