@@ -15,6 +15,7 @@ from ..transforms.arguments import function_name
 from ..transforms.batching import batch_jaxpr
 from ..tree import PyTreeDef, tree_flatten, tree_map, tree_unflatten
 from .call import Call as ProgramCall
+from .captured import standing_for, traced_in
 from .programs import close, repeated, tangent_of
 from .rules import (
     Call,
@@ -26,10 +27,8 @@ from .rules import (
     given,
     padded,
     ruling,
-    standing_for,
     strong,
     tangent_zero,
-    traced_in,
 )
 
 __all__ = ["CustomJvp", "custom_jvp"]

@@ -17,6 +17,7 @@ from ..transforms.batching import batch_jaxpr
 from ..transforms.forward import push_forward
 from ..transforms.linear import transpose_jaxpr
 from ..tree import PyTreeDef, broadcast_prefix, tree_flatten, tree_unflatten
+from .captured import standing_for, traced_in
 from .programs import filled, repeated, tangent_of, zeros
 from .rules import (
     Call,
@@ -27,10 +28,8 @@ from .rules import (
     given,
     padded,
     ruling,
-    standing_for,
     strong,
     tangent_zero,
-    traced_in,
 )
 
 __all__ = ["CustomVJPPrimal", "CustomVjp", "CustomVjpTangent", "custom_vjp"]

@@ -13,8 +13,9 @@ from ..transforms.forward import push_forward
 from ..transforms.linear import linearize_jaxpr
 from ..tree import PyTreeDef, broadcast_prefix, tree_unflatten
 from .call import Call as ProgramCall
+from .captured import standing_for, traced_in
 from .programs import close, repeated, tangent_of
-from .rules import Call, OwnRule, RuleCall, WithRule, conformed, given, padded, ruling, standing_for, strong, traced_in
+from .rules import Call, OwnRule, RuleCall, WithRule, conformed, given, padded, ruling, strong
 
 __all__ = ["CustomVmap", "custom_vmap"]
 

@@ -13,6 +13,7 @@ from ..transforms.linear import linearize_jaxpr, record_linear
 from ..transforms.wrapper import check_callable
 from ..tree import PyTreeDef, tree_unflatten
 from .call import Call as ProgramCall
+from .captured import standing_for, traced_in
 from .custom_vjp import BatchedBackward
 from .flow import leaves_and_tree
 from .programs import close, filled, tangent_of
@@ -26,9 +27,7 @@ from .rules import (
     padded,
     recorded,
     ruling,
-    standing_for,
     strong,
-    traced_in,
 )
 
 __all__ = ["LinearCall", "linear_call"]

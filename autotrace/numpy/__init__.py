@@ -29,6 +29,7 @@ from . import (
     matrices,
     methods,
     missing,
+    norms,
     padding,
     polynomials,
     predicates,
