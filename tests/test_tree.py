@@ -626,3 +626,17 @@ def test_a_structure_is_unpickled_where_its_classes_are_registered(monkeypatch):
     )
     with pytest.raises(ValueError, match=re.escape(message)):
         pickle.loads(data)
+
+
+@pytest.mark.parametrize("key", [SequenceKey(1), DictKey("a"), GetAttrKey("x"), FlattenedIndexKey(1)], ids=repr)
+def test_steps_of_paths_are_values(key):
+    assert key == copy.deepcopy(key) == pickle.loads(pickle.dumps(key)) and hash(key) == hash(copy.copy(key))
+    assert [other for other in (SequenceKey(1), FlattenedIndexKey(1)) if other == key] == [key] * (
+        type(key) in (SequenceKey, FlattenedIndexKey)
+    )
+    assert tree_leaves([key]) == [key]
+    (name,) = key.__match_args__
+    assert eval(repr(key)) == key == type(key)(**{name: getattr(key, name)})
+    for change in (lambda: setattr(key, name, 2), lambda: delattr(key, name)):
+        with pytest.raises(AttributeError, match="cannot be changed"):
+            change()

@@ -378,5 +378,3 @@ def _known_nodes() -> Iterator[Node]:
 
 for _node in _known_nodes():
     register("register_pytree_node", _node.cls, _node)
-for _key in (SequenceKey, DictKey, GetAttrKey, FlattenedIndexKey):
-    register_leaf(_key)
