@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from . import __version__
 from .tools.command_line import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(version=__version__))

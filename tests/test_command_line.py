@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import autotrace
 from autotrace import ShapeDtypeStruct, grad, jit, load_jaxpr, make_jaxpr, vmap
 from autotrace.tools import command_line
 from autotrace.tools.command_line import main
@@ -140,6 +141,8 @@ def test_options_reach_the_printer(run):
     assert "planted_model.py:5 (loss)" in run("show", *LOSS, "--source").out
     assert "30 flop" in run("show", *LOSS, "--cost").out
     assert "scores:f64[5]" in run("show", *LOSS, "--names", "user").out
+    for flags in ([], ["--jit"], ["--grad", "--jit"], ["--jit", "--grad"]):
+        assert "{ lambda ; w:f64[3] x:f64[5,3]. let" in run("show", *LOSS, "--names", "user", *flags).out
     assert "\x1b[" in run("show", *LOSS, "--color", "always").out
     assert "\x1b[" not in run("show", *LOSS, "--color", "never").out
     assert len(run("show", *LOSS, "--width", "40").out.splitlines()) > len(run("show", *LOSS).out.splitlines())
@@ -291,6 +294,13 @@ def test_wrong_usage_is_code_two(run, argv):
     assert "usage: python -m autotrace" in result.err
 
 
+def test_version_tells_all_that_matters():
+    result = process("--version", text=True)
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(f"autotrace {autotrace.__version__} (NumPy {np.__version__}, Python {python}")
+
+
 @pytest.mark.parametrize("command", [[], ["show"], ["cost"], ["profile"], ["run"], ["diff"]])
 def test_help_has_examples(run, command):
     result = run(*command, "--help")
@@ -299,7 +309,7 @@ def test_help_has_examples(run, command):
 
 
 def test_every_example_of_the_help_is_understood(folder, monkeypatch):
-    parser = command_line._parser()
+    parser = command_line._parser("")
     for text in command_line._EXAMPLES.values():
         for line in text.splitlines()[1:]:
             words = shlex.split(line.partition("   (")[0].format(name=""))
@@ -340,7 +350,9 @@ def test_arguments_are_read(text, positional, named):
         ("f64[3,x]", 1, "lengths of axes"),
         ("f64[-1]", 1, "lengths of axes"),
         ("f64[99999999999999999999]", 1, "lengths of axes"),
-        ("f64", 1, "a type such as"),
+        ("f64", 1, "brackets after a type, f64[] for a scalar and f64[3] for a vector"),
+        ("f64[3], {'w': bool}", 15, "brackets after a type, bool[] for a scalar"),
+        ("f64x", 1, "a type such as"),
         ("(1, 2", 6, "',' or ')'"),
         ("[1 2]", 4, "',' or ']'"),
         ("{f64[2]: 1}", 2, "a key"),

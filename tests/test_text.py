@@ -532,3 +532,17 @@ def test_ipython_shows_the_program():
     jaxpr = PROGRAMS["plain"]()
     jaxpr._repr_pretty_(terminal, False)
     assert terminal.written == str(jaxpr)
+
+
+def test_programs_of_jitted_functions_have_the_names_of_their_arguments():
+    @jit
+    def layer(weights, data):
+        return np.tanh(data @ weights["w"])
+
+    jaxpr = make_jaxpr(lambda w, x: np.sum(layer({"w": w}, x)))(X, X)
+    assert "{ lambda ; weights_w:f64[3] data:f64[3]. let" in jaxpr.pretty(names="user")
+    lowered = layer.lower({"w": X}, data=X).jaxpr
+    assert lowered.pretty(names="user").startswith("{ lambda ; weights_w:f64[3] data:f64[3]. let")
+    static = jit(lambda n, x: x**n, static_argnums=0).lower(3, 2.0).jaxpr
+    assert static.pretty(names="user").startswith("{ lambda ; x:f64[]. let")
+    assert str(jaxpr).startswith("{ lambda ; a:f64[3] b:f64[3]. let")

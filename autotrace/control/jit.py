@@ -35,6 +35,7 @@ from ..tracing import (
     trace,
 )
 from ..transforms.arguments import function_name, locate, owned
+from ..transforms.inspection import name_arguments
 from ..transforms.wrapper import Transformed, transformed
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
 from .call import Call
@@ -329,6 +330,7 @@ class Jitted(Transformed):
         else:
             self._cache.misses += 1
             self._cache.paths[key] = (path,)
+            name_arguments(jaxpr, self._fun, arguments.tree)
         return tree_unflatten(path.out_tree, bind(Call(jaxpr, function_name(self._fun)), *arguments.leaves))
 
     def _unsettled(self, paths: Sequence[_Path]) -> GuardError:
@@ -361,6 +363,7 @@ class Jitted(Transformed):
         """
         arguments = self._arguments(args, kwargs, shapes=True)
         path, _ = self._record(arguments)
+        name_arguments(path.program.jaxpr, self._fun, arguments.tree)
         return Lowered(path.program)
 
 

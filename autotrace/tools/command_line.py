@@ -76,12 +76,15 @@ examples:
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line ``argv`` (that of the process by default) and return the exit code."""
+def main(argv: Sequence[str] | None = None, version: str = "") -> int:
+    """Run the command line ``argv`` (that of the process by default) and return the exit code.
+
+    ``version`` is that of the package, which ``--version`` tells.
+    """
     try:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows only ASCII
-        options = _parser().parse_args(argv)
+        options = _parser(version).parse_args(argv)
     except SystemExit as stop:  # argparse has told what is wrong, or the help
         return stop.code if isinstance(stop.code, int) else USAGE
     try:
@@ -116,9 +119,11 @@ def _complain(error: BaseException, whole: bool, code: int) -> int:
 # -- options -----------------------------------------------------------------------------------------
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(version: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=NAME, description=_DESCRIPTION)
     parser.set_defaults(traceback=False)
+    told = f"autotrace {version} (NumPy {np.__version__}, Python {sys.version.split()[0]})"
+    parser.add_argument("--version", action="version", version=told, help="show the versions and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     show = _command(commands, "show", _show, "print or draw the program of a function", takes_function=True)

@@ -183,6 +183,8 @@ class _Arguments:
             return self._sequence(token)
         elif kind == "sign" and token == "{":
             return self._mapping()
+        elif kind == "unknown" and re.fullmatch(r"bool|[fiuc]\d+", token):
+            self._fail(f"brackets after a type, {token}[] for a scalar and {token}[3] for a vector")
         else:
             self._fail(_EXPECTED)
         self._advance()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,12 @@ import numpy as np
 from ..compile.simplify import simplify
 from ..ir import Jaxpr, argument_name, user_source
 from ..tracing import ShapeDtypeStruct, Traced, leaf_value, trace
-from ..tree import tree_flatten, tree_leaves_with_path, tree_unflatten
+from ..tree import PyTreeDef, tree_flatten, tree_leaves_with_path, tree_unflatten
 from .arguments import function_name, positions_of, protect
 from .tangent import avals_from
 from .wrapper import check_callable, transformed
 
-__all__ = ["eval_shape", "make_jaxpr"]
+__all__ = ["eval_shape", "make_jaxpr", "name_arguments"]
 
 
 def make_jaxpr(
@@ -60,10 +60,7 @@ def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str
         return fun(*[protect(x) if i in static else next(rest) for i, x in enumerate(args)], **keywords)
 
     traced = trace(flat, avals, [leaf_value(x, "", what) for x in raw] if known else None, what, lasting=True)
-    names = [x for i, x in enumerate(_parameters(fun, len(args))) if i not in static]
-    for var, ((_, first, *path), _) in zip(traced.jaxpr.in_vars, tree_leaves_with_path((dynamic, kwargs)), strict=True):
-        key = getattr(first, "key", None)  # of a keyword; of a positional argument there is an index
-        var.hint = argument_name(names[first.idx] if key is None else key, tuple(path))  # type: ignore[union-attr]
+    name_arguments(traced.jaxpr, fun, tree, static)
     caller = user_source()
     for equation in traced.jaxpr.equations:
         # Of a function without Python code (a ufunc) the line is that of this call, which stores another value.
@@ -71,6 +68,18 @@ def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str
             for out in equation.outputs:
                 out.hint = ""
     return traced
+
+
+def name_arguments(jaxpr: Jaxpr, fun: Callable[..., Any], tree: PyTreeDef, static: Collection[int] = ()) -> None:
+    """Call the inputs of ``jaxpr`` what ``fun`` calls its arguments: of the structure ``tree``, (positional, by keyword).
+
+    ``static`` are positions that are left out of ``tree``.
+    """
+    count = len(tree.children()[0].children()) + len(static)
+    names = [name for i, name in enumerate(_parameters(fun, count)) if i not in static]
+    for (_, first, *path), var in tree_leaves_with_path(tree.unflatten(jaxpr.in_vars)):
+        key = getattr(first, "key", None)  # of a keyword; of a positional argument there is an index
+        var.hint = argument_name(names[first.idx] if key is None else key, tuple(path))  # type: ignore[union-attr]
 
 
 def _parameters(fun: Callable[..., Any], count: int) -> list[str]:
