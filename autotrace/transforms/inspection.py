@@ -71,9 +71,9 @@ def _trace_call(fun: Any, args: Any, kwargs: Any, static_argnums: Any, what: str
 
 
 def name_arguments(jaxpr: Jaxpr, fun: Callable[..., Any], tree: PyTreeDef, static: Collection[int] = ()) -> None:
-    """Call the inputs of ``jaxpr`` what ``fun`` calls its arguments: of the structure ``tree``, (positional, by keyword).
+    """Call the inputs of ``jaxpr`` what ``fun`` calls its arguments.
 
-    ``static`` are positions that are left out of ``tree``.
+    ``tree`` is the structure of the arguments, (positional, by keyword), without those at positions ``static``.
     """
     count = len(tree.children()[0].children()) + len(static)
     names = [name for i, name in enumerate(_parameters(fun, count)) if i not in static]
