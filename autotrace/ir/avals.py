@@ -5,6 +5,7 @@ An aval is interned, so equal avals are one object and compare, hash and print a
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -47,7 +48,7 @@ class ShapedArray:
     True
     """
 
-    __slots__ = ("dtype", "inexact", "ndim", "shape", "size", "text", "weak_type")
+    __slots__ = ("dtype", "inexact", "ndim", "shape", "size", "weak_type")
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -55,7 +56,6 @@ class ShapedArray:
     ndim: int
     size: int
     inexact: bool
-    text: str
 
     _interned: ClassVar[dict[tuple[tuple[int, ...], np.dtype[Any], bool], ShapedArray]] = {}
 
@@ -67,14 +67,13 @@ class ShapedArray:
     @classmethod
     def _intern(cls, key: tuple[tuple[int, ...], np.dtype[Any], bool]) -> ShapedArray:
         shape, dtype, weak_type = key
-        shape, dtype = tuple(int(n) for n in shape), np.dtype(dtype)
+        shape, dtype = tuple(map(int, shape)), np.dtype(dtype)
         self = object.__new__(cls)
         size = 1
         for length in shape:
             size *= length if length >= 0 else 1
-        text = f"{dtype_name(dtype)}[{','.join([str(n) if n >= 0 else '?' for n in shape])}]"
-        values = (dtype, is_inexact(dtype), len(shape), shape, size, text, bool(weak_type))
-        for name, value in zip(cls.__slots__, values, strict=True):
+        values = (dtype, dtype.kind in "fc", len(shape), shape, size, bool(weak_type))
+        for name, value in zip(cls.__slots__, values):
             object.__setattr__(self, name, value)
         return cls._interned.setdefault((shape, dtype, bool(weak_type)), self)
 
@@ -99,10 +98,16 @@ class ShapedArray:
         return self.size * self.dtype.itemsize
 
     def __repr__(self) -> str:
-        return self.text
+        return _text(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return ShapedArray, (self.shape, self.dtype, self.weak_type)
+
+
+@cache
+def _text(aval: ShapedArray) -> str:
+    """Return an aval as it prints; most are never printed, and the rest often."""
+    return f"{dtype_name(aval.dtype)}[{','.join([str(n) if n >= 0 else '?' for n in aval.shape])}]"
 
 
 def is_inexact(dtype: np.dtype[Any]) -> bool:

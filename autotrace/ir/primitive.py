@@ -38,6 +38,8 @@ REGISTRY: dict[str, type[Primitive]] = {}
 _INTERNING = threading.Lock()
 _PLAIN_FIELDS = frozenset(("int", "float", "complex", "bool", "str", "None", "tuple", "np", "dtype", "Item"))
 """Words of annotations of fields that hold no program; an Item is one of an index."""
+_STANDS_FOR = frozenset(("called", "separated", "settled"))
+"""Rules that give a program to stand in the place of an equation."""
 
 
 def _told_apart(value: Any) -> Any:
@@ -209,7 +211,8 @@ class Primitive:
         inherited = [field for base in cls.__mro__[1:] for field in vars(base).get("fields", ())]
         cls.fields = tuple(dict.fromkeys((*inherited, *own)))
         kinds = " ".join(str(vars(cls)["__annotations__"][key]) for key in own).replace("dtype[Any]", "dtype")
-        cls.holds_programs |= not _PLAIN_FIELDS.issuperset(re.findall(r"\w+", kinds))
+        plain = _PLAIN_FIELDS.issuperset(re.findall(r"\w+", kinds)) and _STANDS_FOR.isdisjoint(vars(cls))
+        cls.holds_programs |= not plain
         cls.defaults = cls.defaults | {key: vars(cls)[key] for key in own if key in vars(cls)}
         if family:
             return
@@ -233,16 +236,23 @@ class Primitive:
             values = cls._complete(values, named)
         told = tuple(map(_told_apart, values)) if cls.holds_programs else values
         # 1, 1.0 and True are equal, as are 0.0 and -0.0, but as parameters they are not the same.
-        key = (cls, told, tuple([repr(v) if type(v) is float else type(v) for v in values]))
+        kinds: tuple[Any, ...] = tuple(map(type, values))
+        if float in kinds:
+            kinds = tuple([repr(v) if type(v) is float else type(v) for v in values])
+        key = (cls, told, kinds)
         found = Primitive._interned.get(key)
-        if found is None:
-            with _INTERNING:
-                found = Primitive._interned.get(key)
-                if found is None:
-                    found = object.__new__(cls)
-                    vars(found).update(zip(cls.fields, values, strict=True))
-                    Primitive._interned[key] = found
-        return found  # type: ignore[return-value]
+        return cls._intern(key, values) if found is None else found  # type: ignore[return-value]
+
+    @classmethod
+    def _intern(cls, key: tuple[Any, ...], values: tuple[Any, ...]) -> Primitive:
+        """Make the instance of ``key``, or return the one that another thread has just made."""
+        with _INTERNING:
+            found = Primitive._interned.get(key)
+            if found is None:
+                found = object.__new__(cls)
+                vars(found).update(zip(cls.fields, values))
+                Primitive._interned[key] = found
+        return found
 
     @classmethod
     def _complete(cls, values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
@@ -289,6 +299,10 @@ class Primitive:
 
     def separated(self) -> Any:
         """Return a program that does the same with less in its loop, if any; results may differ by rounding."""
+        return None
+
+    def block(self) -> Any:
+        """Return the loop or branch that an equation is, for compilers that write its programs in place."""
         return None
 
     def settled(self) -> Any:

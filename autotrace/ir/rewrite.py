@@ -201,7 +201,8 @@ def inline(jaxpr: Jaxpr, program_of: Callable[[Any], Jaxpr | None] = lambda prim
     ``program_of`` says for a primitive which one, if any. A program that will not be differentiated or batched is
     settled: there, functions with rules of their own are written out too (``primitive.settled()``).
     """
-    if not any(program_of(equation.primitive) is not None for equation in jaxpr.equations):
+    holding = [equation.primitive for equation in jaxpr.equations if equation.primitive.holds_programs]
+    if all([program_of(primitive) is None for primitive in holding]):
         return jaxpr
     written: list[Equation] = []
     constants: dict[Var, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))

@@ -18,6 +18,8 @@ from .series import carried
 __all__ = ["Array", "Binary", "Deferred", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise", "rearranged"]
 
 Array = Any
+_PYTHON_TYPES = {"b": bool, "i": int, "f": float, "c": complex}
+"""Of weakly typed numbers, by the kind of their dtype."""
 
 
 class Deferred:
@@ -75,28 +77,30 @@ class Elementwise(Primitive, family=True):
 
     def operand_dtypes(self, avals: Sequence[ShapedArray]) -> tuple[np.dtype[Any], ...]:
         """Return the dtypes that NumPy's loop takes for operands of these avals."""
-        asked: list[Any] = [type(aval.dtype.type(0).item()) if aval.weak_type else aval.dtype for aval in avals]
-        if all(aval.weak_type for aval in avals):
-            asked = [aval.dtype for aval in avals]
+        asked: list[Any] = [aval.dtype for aval in avals]
+        weak = [aval.weak_type for aval in avals]
+        if any(weak) and not all(weak):
+            asked = [_PYTHON_TYPES[dtype.kind] if is_weak else dtype for dtype, is_weak in zip(asked, weak)]
         try:
             return tuple(self.ufunc.resolve_dtypes((*asked, *[None] * self.ufunc.nout))[: len(avals)])
         except TypeError as error:
             raise TypeError(f"{self.name}: {error}{here()}. Convert the operands first.") from None
 
     def abstract(self, *avals: ShapedArray) -> ShapedArray:
-        shape = next((aval.shape for aval in avals if aval.ndim), ())
-        if any(aval.ndim and aval.shape != shape for aval in avals):
+        shapes = {aval.shape for aval in avals if aval.ndim}
+        if len(shapes) > 1:
             raise TypeError(
                 f"{self.name}: operands must have equal shapes or rank 0; got {', '.join(map(str, avals))}{here()}. "
                 "Broadcast them first."
             )
-        dtypes = self.ufunc.resolve_dtypes((*[aval.dtype for aval in avals], *[None] * self.ufunc.nout))
-        if any(aval.dtype != dtype for aval, dtype in zip(avals, dtypes, strict=False)):
+        given = tuple([aval.dtype for aval in avals])
+        dtypes = self.ufunc.resolve_dtypes(given + (None,) * self.ufunc.nout)
+        if dtypes[: len(given)] != given:
             raise TypeError(
                 f"{self.name}: operands must have dtypes {dtypes[: len(avals)]}; got {', '.join(map(str, avals))}"
                 f"{here()}. Convert them first."
             )
-        return ShapedArray(shape, dtypes[len(avals)])
+        return ShapedArray(shapes.pop() if shapes else (), dtypes[len(given)])
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         total: Array = None

@@ -205,11 +205,15 @@ def quick_function(primitive: Any, arity: int, keep_weak: bool = False) -> Calla
         if type(x) is Tracer:
             trace, u = x._trace, x._var
             if type(y) is Tracer:
-                if y._trace is trace:
-                    v = y._var
-                    out = fits.get((u.aval, v.aval))
-                    if out is not None:
-                        return trace.append(primitive, (u, v), out)
+                v = y._var
+                if y._trace is not trace:
+                    if y._trace.order > trace.order:
+                        trace, u = y._trace, y._trace.atom(x)
+                    else:
+                        v = trace.atom(y)
+                out = fits.get((u.aval, v.aval))
+                if out is not None:
+                    return trace.append(primitive, (u, v), out)
             elif type(y) is np.ndarray:
                 if y.ndim and y.dtype != object:
                     captured = trace.capture_array(y)
@@ -233,36 +237,38 @@ def quick_function(primitive: Any, arity: int, keep_weak: bool = False) -> Calla
 
 def _make_plan(key: tuple[Any, ...]) -> _Plan:
     primitive, *avals = key
+    shape = _common_shape(primitive, avals)
+    steps, targets, are_plain, fits = [], [], True, True
+    for aval, dtype in zip(avals, primitive.operand_dtypes(avals), strict=True):
+        target = ShapedArray(shape if aval.ndim else (), dtype)
+        changed = target.dtype if target.dtype != aval.dtype or aval.weak_type else None
+        stretch = Broadcast(target.shape) if target.shape != aval.shape else None
+        if changed is not None or stretch is not None:
+            are_plain = False
+            fits &= stretch is None and aval is _FLOAT_AVAL and changed is _FLOAT64
+        targets.append(target)
+        steps.append((changed, stretch))
+    out = primitive.abstract(*targets)
+    if any([a.weak_type for a in avals]) and all([a.weak_type or a.dtype == np.bool_ for a in avals]):
+        out = ShapedArray(out.shape, out.dtype, out.dtype != np.bool_)
+    if len(_plans) >= _PLAN_LIMIT:
+        _plans.clear()
+    plan = _plans[key] = _Plan(None if are_plain else tuple(steps), out, fits)
+    return plan
+
+
+def _common_shape(primitive: Any, avals: Sequence[ShapedArray]) -> tuple[int, ...]:
+    """Return the shape that the operands broadcast to; equal ones may have an axis of unknown length."""
     shapes = {aval.shape for aval in avals if aval.ndim}
-    try:  # equal shapes may have an axis of unknown length, which NumPy does not know
-        shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*shapes)
+    if len(shapes) < 2:
+        return shapes.pop() if shapes else ()
+    try:
+        return np.broadcast_shapes(*shapes)
     except ValueError:
         raise ValueError(
             f"{primitive.name}: operands could not be broadcast together with shapes "
             f"{' '.join(str(aval.shape) for aval in avals)}{here()}. Reshape one of them."
         ) from None
-    targets = [
-        ShapedArray(shape if aval.ndim else (), dtype)
-        for aval, dtype in zip(avals, primitive.operand_dtypes(avals), strict=True)
-    ]
-    steps = tuple(
-        (
-            target.dtype if target.dtype != aval.dtype or aval.weak_type else None,
-            Broadcast(target.shape) if target.shape != aval.shape else None,
-        )
-        for aval, target in zip(avals, targets, strict=True)
-    )
-    out = primitive.abstract(*targets)
-    if all(aval.weak_type or aval.dtype == np.bool_ for aval in avals) and any(aval.weak_type for aval in avals):
-        out = ShapedArray(out.shape, out.dtype, out.dtype != np.bool_)
-    if len(_plans) >= _PLAN_LIMIT:
-        _plans.clear()
-    fits = all(
-        step[1] is None and (step[0] is None or (aval is _FLOAT_AVAL and step[0] is _FLOAT64))
-        for step, aval in zip(steps, avals, strict=True)
-    )
-    plan = _plans[key] = _Plan(steps if any(part is not None for step in steps for part in step) else None, out, fits)
-    return plan
 
 
 def _fit(trace: Trace, atom: Atom, dtype: np.dtype[Any] | None, stretch: Broadcast | None) -> Atom:

@@ -171,6 +171,20 @@ class Trace:
         self.equations.append(_new(Equation, (primitive, atoms, (var,), source)))
         return Tracer(self, var)
 
+    def copy(self, equation: Equation, atoms: tuple[Atom, ...], values: dict[Atom, Any]) -> None:
+        """Append ``equation``, of another program, with operands ``atoms`` of the same avals; keep tracers in ``values``.
+
+        Its results are as a transform gives them: not weakly typed.
+        """
+        primitive, _, outputs, source = equation
+        if not self.is_open:
+            raise self.leak(primitive.name, atoms)
+        self.derived = True
+        made = tuple([Var(v.aval if not v.aval.weak_type else v.aval.strong()) for v in outputs])
+        self.equations.append(_new(Equation, (primitive, atoms, made, source)))
+        for old, var in zip(outputs, made):
+            values[old] = Tracer(self, var)
+
     def atom(self, x: Any) -> Atom:
         """Return ``x`` as an operand of this trace: its variable, a literal, or a captured constant."""
         kind = type(x)
@@ -328,6 +342,8 @@ def infer(key: tuple[Any, ...]) -> Any:
 def run(equation: Equation, values: dict[Atom, Any]) -> None:
     """Evaluate ``equation`` on ``values`` (arrays, or tracers of an outer trace) and store its outputs there."""
     primitive, inputs, outputs, source = equation
+    if source is not None and not primitive.effect and _copied(equation, values):
+        return
     token = SOURCE.set(source)
     operands = [v.value if type(v) is Literal else values[v] for v in inputs]
     try:
@@ -342,6 +358,26 @@ def run(equation: Equation, values: dict[Atom, Any]) -> None:
         values.update(zip(outputs, result, strict=True))
     else:
         values[outputs[0]] = result
+
+
+def _copied(equation: Equation, values: dict[Atom, Any]) -> bool:
+    """Record ``equation`` as it stands, if its operands are tracers of one trace, of the avals that it was made for.
+
+    What it gives is known then: nothing has to be inferred, promoted or broadcast again.
+    """
+    trace: Trace | None = None
+    atoms: list[Atom] = []
+    for atom in equation.inputs:
+        if type(atom) is Var:
+            x = values[atom]
+            if type(x) is not Tracer or x._var.aval is not atom.aval or (trace is not None and x._trace is not trace):
+                return False
+            trace, atom = x._trace, x._var
+        atoms.append(atom)
+    if trace is None:
+        return False
+    trace.copy(equation, tuple(atoms), values)
+    return True
 
 
 def run_all(jaxpr: Jaxpr, values: dict[Atom, Any]) -> None:
