@@ -172,7 +172,7 @@ class Trace:
         return Tracer(self, var)
 
     def copy(self, equation: Equation, atoms: tuple[Atom, ...], values: dict[Atom, Any]) -> None:
-        """Append ``equation``, of another program, with operands ``atoms`` of the same avals; keep tracers in ``values``.
+        """Append ``equation`` of another program, with operands of the same avals; keep its tracers in ``values``.
 
         Its results are as a transform gives them: not weakly typed.
         """
