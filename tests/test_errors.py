@@ -80,7 +80,9 @@ def _marked(function, mark):
 def test_message(function, error, message):
     with pytest.raises(error) as caught:
         function()
-    expected = message.replace("{here}", _marked(function, "here")).replace("{born}", _marked(function, "born"))
+    expected = message
+    for mark in ("here", "born", "there", "beyond"):
+        expected = expected.replace(f"{{{mark}}}", _marked(function, mark))
     assert str(caught.value) == expected
     assert type(caught.value) is error
 
@@ -2094,11 +2096,11 @@ def cond_of_many_truths():
 
 @bad(
     TypeError,
-    "cond: the output must have one structure; got PyTreeDef([*, *]) from both and PyTreeDef(*) from sin at {here}. "
-    "Return the same structure.",
+    "cond: the output must have one structure; got PyTreeDef(*) from true_fun (sin) and PyTreeDef([*, *]) from "
+    "false_fun (both at {there}) at {here}. Return the same structure.",
 )
 def branches_of_other_structure():
-    def both(x):
+    def both(x):  # there
         return [x, x]
 
     cond(True, np.sin, both, 1.0)  # here
@@ -2106,29 +2108,25 @@ def branches_of_other_structure():
 
 @bad(
     TypeError,
-    "cond: the output must have one shape and dtype; got f64[2] from stacked and f64[] from plain at output['a'] at "
-    "{here}. Return one shape.",
+    "cond: the output must have one shape and dtype; got f64[] from true_fun (<lambda> at {there}) and f64[2] from "
+    "false_fun (<lambda> at {beyond}) at output['a'] at {here}. Return one shape.",
 )
 def branches_of_other_shape():
-    def plain(x):
-        return {"a": x}
-
-    def stacked(x):
-        return {"a": np.stack([x, x])}
-
+    plain = lambda x: {"a": x}  # noqa: E731  # there
+    stacked = lambda x: {"a": np.stack([x, x])}  # noqa: E731  # beyond
     cond(True, plain, stacked, 1.0)  # here
 
 
 @bad(
     TypeError,
-    "switch: the output must have one shape and dtype; got f64[] from sin and i64[] from one at output at {here}. "
-    "Convert it with astype('float64').",
+    "switch: the output must have one shape and dtype; got f64[] from branches[0] (sin) and i64[] from branches[2] "
+    "(one at {there}) at output at {here}. Convert it with astype('float64').",
 )
 def branches_of_other_dtype():
-    def one(x):
+    def one(x):  # there
         return 1
 
-    switch(0, [np.sin, one], 1.0)  # here
+    switch(0, [np.sin, np.cos, one], 1.0)  # here
 
 
 @bad(ValueError, "switch: there must be at least one branch; got none. Give a list of functions.")
@@ -2285,9 +2283,33 @@ def scan_of_no_length():
     scan(lambda c, x: (c, x), 0.0)  # here
 
 
-@bad(ValueError, "scan: unroll must be a positive integer or a truth; got 1.5. Give how many runs.")
+@bad(ValueError, "scan: unroll must be a positive integer or a truth; got 1.5 at {here}. Give how many runs.")
 def scan_unrolled_by_a_float():
-    scan(lambda c, x: (c, x), 0.0, np.ones(3), unroll=1.5)
+    scan(lambda c, x: (c, x), 0.0, np.ones(3), unroll=1.5)  # here
+
+
+@bad(ValueError, "scan: unroll must be a positive integer or a truth; got 0 at {here}. Give how many runs.")
+def scan_unrolled_by_none():
+    scan(lambda c, x: (c, x), 0.0, np.ones(3), unroll=0)  # here
+
+
+@bad(ValueError, "scan: unroll must be a positive integer or a truth; got None at {here}. Give how many runs.")
+def scan_unrolled_by_nothing():
+    scan(lambda c, x: (c, x), 0.0, np.ones(3), unroll=None)  # here
+
+
+@bad(ValueError, "fori_loop: unroll must be a positive integer or a truth; got 0 at {here}. Give how many runs.")
+def fori_loop_unrolled_by_none():
+    make_jaxpr(lambda n: fori_loop(0, n, lambda i, x: x, 1.0, unroll=0))(3)  # here
+
+
+@bad(
+    ValueError,
+    "fori_loop: a loop of unknown length cannot be unrolled; got unroll=True at {here}. Pass plain integers as bounds, "
+    "or drop unroll.",
+)
+def fori_loop_unrolled_to_its_end():
+    make_jaxpr(lambda n: fori_loop(0, n, lambda i, x: x, 1.0, unroll=True))(3)  # here
 
 
 @bad(ValueError, "map: batch_size must be a positive integer; got 0. Give the number of rows.")

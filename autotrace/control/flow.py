@@ -40,7 +40,8 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     """
     for fun in (true_fun, false_fun):
         check_callable(fun, "cond", "cond(pred, true_fun, false_fun, x)")
-    return _choose("cond", _truth(pred, "cond: the predicate"), (false_fun, true_fun), operands)
+    index = _truth(pred, "cond: the predicate")
+    return _choose("cond", index, (false_fun, true_fun), ("false_fun", "true_fun"), operands)
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
@@ -57,10 +58,12 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     for fun in branches:
         check_callable(fun, "switch", "switch(index, [f, g], x)")
     index = _integer(index, "switch: the index", "Use cond for a truth.")
-    return _choose("switch", index, tuple(branches), operands)
+    roles = [f"branches[{k}]" for k in range(len(branches))]
+    return _choose("switch", index, tuple(branches), roles, operands)
 
 
-def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], operands: Any) -> Any:
+def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], roles: Sequence[str], operands: Any) -> Any:
+    """Record the choice of one of ``functions``, which messages call by their ``roles``."""
     given, tree = leaves_and_tree(operands, what)
     leaves = [as_array(x) for x in given]
     avals = [aval_as_seen(x) for x in leaves]
@@ -68,7 +71,8 @@ def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], oper
         trace_body(lambda tracers, fun=fun: fun(*tree_unflatten(tree, tracers)), avals, f"{what}({function_name(fun)})")  # type: ignore[misc]
         for fun in functions
     ]
-    _check_branches(what, functions, bodies)
+    named = [(_named(role, fun), body) for role, fun, body in zip(roles, functions, bodies, strict=True)]
+    _check_branches(what, named[::-1] if what == "cond" else named)  # as the user has written them
     consts = [x for body in bodies for x in body.consts]
     branches = []
     for k, body in enumerate(bodies):
@@ -148,7 +152,7 @@ def fori_loop(
 
         unroll = 1 if unroll is None else unroll
         return _scan("fori_loop", body_fun, step, init_val, rows, None, False, unroll, weak)[0]
-    if unroll not in (None, 1, False):
+    if unroll is not None and _runs_in_one("fori_loop", unroll, 2) > 1:
         raise ValueError(
             f"fori_loop: a loop of unknown length cannot be unrolled; got unroll={unroll!r}{here()}. "
             "Pass plain integers as bounds, or drop unroll."
@@ -321,11 +325,18 @@ def _settled(
     return values, body
 
 
-def _check_branches(what: str, functions: Sequence[Callable[..., Any]], bodies: Sequence[Body]) -> None:
-    first = bodies[0]
-    for fun, body in zip(functions[1:], bodies[1:], strict=True):
-        when = (f"from {function_name(functions[0])}", f"from {function_name(fun)}")
+def _check_branches(what: str, named: Sequence[tuple[str, Body]]) -> None:
+    (name, first), *others = named
+    for other, body in others:
+        when = (f"from {name}", f"from {other}")
         check_same(what, "output", first.out_tree, first.jaxpr.out_avals, body.out_tree, body.jaxpr.out_avals, when)
+
+
+def _named(role: str, fun: Callable[..., Any]) -> str:
+    """Return what messages call a branch: its ``role``, its name and where it is defined."""
+    code = getattr(fun, "__code__", None)
+    where = f" at {code.co_filename}:{code.co_firstlineno}" if code is not None else ""
+    return f"{role} ({function_name(fun)}{where})"
 
 
 def _truth(x: Any, what: str) -> Any:
@@ -391,9 +402,13 @@ def rows_length(rows: Sequence[Any], xs: Any, length: Any, what: str = "scan") -
 
 def _runs_in_one(what: str, unroll: Any, length: int) -> int:
     """Return how many runs of a scan are written into one run of its loop."""
-    if not isinstance(unroll, int | np.integer | np.bool_) or unroll < 0:
-        raise ValueError(f"{what}: unroll must be a positive integer or a truth; got {unroll!r}. Give how many runs.")
-    return max(length if isinstance(unroll, bool | np.bool_) and unroll else min(int(unroll), length), 1)
+    if isinstance(unroll, bool | np.bool_):
+        return max(length, 1) if unroll else 1
+    if not isinstance(unroll, int | np.integer) or unroll < 1:
+        raise ValueError(
+            f"{what}: unroll must be a positive integer or a truth; got {unroll!r}{here()}. Give how many runs."
+        )
+    return max(min(int(unroll), length), 1)
 
 
 def _unrolled(
