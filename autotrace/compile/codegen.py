@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from ..ir import Atom, Equation, Jaxpr, ShapedArray, annotate, last_uses, place
 from .buffers import implicit_broadcasts, may_hold, renamed, spare_buffers
 from .expressions import Writer, has_place
-from .scalars import generate_scalar, is_scalar_program
+from .scalars import generate_scalar, is_scalar_program, lone
 
-__all__ = ["Compiled", "Memory", "compiled", "generate", "write_equations"]
+__all__ = ["Compiled", "Memory", "compiled", "generate", "generate_loop", "write_equations"]
 
 _FILE = "<autotrace program>"
 
@@ -63,6 +63,20 @@ def generate(jaxpr: Jaxpr, rounding: bool = False) -> Compiled:
     outputs = [writer.name(v) for v in jaxpr.outputs]
     lines.append(f"    return ({', '.join(outputs)}{',' if len(outputs) == 1 else ''})")
     return compiled(writer, lines, where, jaxpr)
+
+
+def generate_loop(
+    primitive: Any,
+    inputs: Sequence[ShapedArray],
+    outputs: Sequence[ShapedArray],
+    on_numpy: Callable[..., Sequence[Any]],
+) -> Compiled | None:
+    """Generate the function of a loop on Python's numbers; None if not all in it are scalars.
+
+    ``on_numpy`` does the same on NumPy.
+    """
+    jaxpr = lone(primitive, inputs, outputs)
+    return Compiled(*generate_scalar(jaxpr, on_numpy), jaxpr) if is_scalar_program(jaxpr) else None
 
 
 def compiled(writer: Writer, lines: Sequence[str], where: dict[int, int], jaxpr: Jaxpr) -> Compiled:

@@ -16,6 +16,7 @@ from ..tracing import evaluate
 from .codegen import Compiled, generate
 from .fusion import SMALLEST
 from .passes import PASSES, run_passes
+from .scalars import is_scalar_program
 
 __all__ = ["Program", "optimize"]
 
@@ -74,7 +75,10 @@ class Program:
     def compiled(self) -> Compiled:
         """The generated function, made now if need be."""
         if self._compiled is None:
-            self._compiled = generate(run_passes(self.optimized, [s for s in PASSES if not s.exact]), rounding=True)
+            if is_scalar_program(self.optimized):  # a shorter loop beside rows of NumPy's would not be one any more
+                self._compiled = generate(self.optimized, rounding=True)
+            else:
+                self._compiled = generate(run_passes(self.optimized, [s for s in PASSES if not s.exact]), rounding=True)
             self.fresh = _are_fresh(self.optimized)
         return self._compiled
 

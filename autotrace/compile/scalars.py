@@ -1,135 +1,270 @@
-"""Programs of float64 scalars, run on Python's floats and ``math``: ten times as fast as NumPy's scalars.
+"""Programs of scalars, loops and branches among them, as one function of Python's numbers and ``math``.
 
-What NumPy would do otherwise is left to NumPy. Where ``math`` or Python raises (log of zero, a division by
-zero, an overflow), or a number that is not finite could have been swallowed, the whole program runs again on
-NumPy and gives its infinities, NaN and warnings. So a result differs from NumPy's by rounding at most.
+They run ten times as fast as on NumPy's scalars. What NumPy would do otherwise is left to NumPy: where Python raises
+(the logarithm of zero, a division by zero), a number that is not finite could have been swallowed, or an integer leaves
+the range of int64, the whole program runs again on NumPy and gives its infinities, NaN and warnings. So a result
+differs from NumPy's by rounding at most.
+
+What is stacked from run to run is a list, or past some length an array of the standard library's; a loop reads what
+another one has stacked as it is. ``floats`` tells what an operation is, and which results are doubtful.
 """
 
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Callable, Sequence
-from typing import Any
+from array import array
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import repeat
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import GuardError
-from ..ir import Atom, Equation, Jaxpr, Literal, Var
-from ..primitives.arithmetic import IntegerPow
-from ..primitives.comparison import Select
-from ..primitives.promotion import Convert
-from ..tracing import Guard, StopGradient
+from ..ir import Atom, Equation, Jaxpr, Literal, ShapedArray, Var
+from ..primitives.arithmetic import Add, Sub
+from ..tracing import Guard
+from .blocks import Branches, Repeated, Rows
+from .floats import BOOL, FLOAT, INT, MATH, Operation, operation
+from .simplify import simplify
 
-__all__ = ["generate_scalar", "is_scalar_program"]
+__all__ = ["generate_scalar", "is_scalar_program", "lone"]
 
-_FLOAT, _BOOL = np.dtype(np.float64), np.dtype(np.bool_)
+_TYPES = {FLOAT: ("float", "float64"), INT: ("int", "int64"), BOOL: ("bool", "bool_")}
+"""What each value is called as Python's number and as NumPy's scalar."""
+_CODES = {FLOAT: "d", INT: "q", BOOL: "b"}
+_LISTED = 200_000
+"""Rows up to which they are a list: four times the memory of an array of the standard library's, less time."""
+_DEEPEST = 8
+"""Expressions that stand in one another; Python's parser has a bound."""
+_DOUBT = "raise ArithmeticError"
 
-# What each implementation is on floats. In the first table an operand that is not finite makes the result
-# not finite, so that it need not be looked at before the end; in the others it may be swallowed. Those two are of
-# numbers, the third is of either kind, and the last of truths.
-_KEEPING: dict[Any, str] = {
-    operator.add: "{} + {}",
-    operator.sub: "{} - {}",
-    operator.mul: "{} * {}",
-    operator.neg: "-{}",
-    operator.pos: "{}",
-    np.absolute: "abs({})",
-    np.square: "{0} * {0}",
-    np.sqrt: "sqrt({})",
-    np.deg2rad: "radians({})",
-    np.rad2deg: "degrees({})",
-    np.sin: "sin({})",
-    np.cos: "cos({})",
-    np.tan: "tan({})",
-    np.arcsin: "asin({})",
-    np.arccos: "acos({})",
-    np.arcsinh: "asinh({})",
-    np.arccosh: "acosh({})",
-    np.arctanh: "atanh({})",
-    np.sinh: "sinh({})",
-    np.cosh: "cosh({})",
-    np.log: "log({})",
-    np.log2: "log2({})",
-    np.log10: "log10({})",
-    np.log1p: "log1p({})",
-}
-_SWALLOWING: dict[Any, str] = {
-    operator.truediv: "{} / {}",
-    np.reciprocal: "1.0 / {}",
-    operator.pow: "pow({}, {})",
-    np.exp: "exp({})",
-    np.expm1: "expm1({})",
-    np.tanh: "tanh({})",
-    np.arctan: "atan({})",
-    np.arctan2: "atan2({}, {})",
-    np.hypot: "hypot({}, {})",
-    np.maximum: "({0} if {0} >= {1} or {0} != {0} else {1})",
-    np.minimum: "({0} if {0} <= {1} or {0} != {0} else {1})",
-}
-_TRUTHS: dict[Any, str] = {
-    operator.lt: "{} < {}",
-    operator.le: "{} <= {}",
-    operator.gt: "{} > {}",
-    operator.ge: "{} >= {}",
-    operator.eq: "{} == {}",
-    operator.ne: "{} != {}",
-}
-_OF_TRUTHS: dict[Any, str] = {
-    np.logical_and: "({} and {})",
-    np.logical_or: "({} or {})",
-    np.logical_not: "not {}",
-}
-_MATH = (
-    "acos acosh asin asinh atan atan2 atanh cos cosh degrees exp expm1 hypot isfinite log log10 log1p log2 "
-    "pow radians sin sinh sqrt tan tanh"
-)
+
+def lone(primitive: Any, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> Jaxpr:
+    """Return the program of one equation, that of ``primitive``."""
+    given, made = tuple([Var(a) for a in inputs]), tuple([Var(a) for a in outputs])
+    return Jaxpr(given, [Equation(primitive, given, made)], made)
+
+
+# -- which programs --------------------------------------------------------------------------------
 
 
 def is_scalar_program(jaxpr: Jaxpr) -> bool:
-    """Tell whether every value is a float64 or bool scalar and every operation is known here."""
-    atoms: list[Atom] = [*jaxpr.in_vars, *jaxpr.outputs, *jaxpr.const_vars]
+    """Tell whether every value is a scalar of float64, int64 or bool, or rows of these that loops read or make.
+
+    Arrays may also be handed through.
+    """
+    made = [v for v in jaxpr.outputs if not _is_handed_through(jaxpr, v)]
+    read = {v for e in jaxpr.equations for v in e.inputs}
+    rank = max(
+        [v.aval.ndim for v in (*made, *[v for v in (*jaxpr.in_vars, *jaxpr.const_vars) if v in read])], default=0
+    )
+    return bool(jaxpr.equations) and rank <= 1 and _is_scalar(jaxpr.replace(outputs=made), made)
+
+
+def _is_handed_through(jaxpr: Jaxpr, atom: Atom) -> bool:
+    return bool(atom.aval.ndim) and (atom in jaxpr.in_vars or atom in jaxpr.const_vars)
+
+
+def _is_scalar(jaxpr: Jaxpr, ys: Sequence[Atom] = ()) -> bool:
+    """Tell whether a program is of scalars and rows; of its outputs, the ``ys`` alone may be rows."""
+    made: set[Atom] = set()
+    given: set[Atom] = set()
+    atoms: set[Atom] = set(jaxpr.outputs)
     for equation in jaxpr.equations:
-        atoms.extend(equation.outputs)
-        if _template(equation) is None:
-            return False
-    return bool(jaxpr.equations) and all(v.aval.ndim == 0 and v.aval.dtype in (_FLOAT, _BOOL) for v in atoms)
+        atoms.update((*equation.inputs, *equation.outputs))
+        rows = [v for v in equation.inputs if v.aval.ndim]
+        if equation.primitive.block() is not None:
+            made.update(equation.outputs)
+            given.update(rows)
+        elif not made.issuperset(rows):
+            return False  # a sum of rows that no loop makes: NumPy's is faster
+    return (
+        all(v.aval.dtype in _TYPES for v in atoms)
+        and all(v in made or v in given for v in atoms if v.aval.ndim)
+        and all(v in ys and v in made for v in jaxpr.outputs if v.aval.ndim)
+        and all(map(_is_known, jaxpr.equations))
+    )
 
 
-def _template(equation: Equation) -> tuple[str, bool] | None:
-    """Return the expression of an equation, and whether what is not finite comes through it; None if unknown."""
-    primitive = equation.primitive
-    kind = type(primitive)
-    if any(v.aval.ndim or v.aval.dtype not in (_FLOAT, _BOOL) for v in equation.inputs):
-        return None
-    if kind is Guard:
-        return ("", False) if primitive.kind in ("bool", "int", "float") else None  # type: ignore[attr-defined]
-    if kind is Select:
-        return "({1} if {0} else {2})", False
-    if kind is StopGradient:
-        return "{}", True
-    if kind is Convert:
-        return ("float({})", True) if equation.inputs[0].aval.dtype == _BOOL else None
-    if kind is IntegerPow:
-        return _integer_pow(primitive.y)  # type: ignore[attr-defined]
-    impl = primitive.impl
-    kinds = {v.aval.dtype for v in equation.inputs}
-    tables = [_TRUTHS]
-    if kinds == {_FLOAT}:
-        tables = [_KEEPING, _SWALLOWING, _TRUTHS]
-    elif kinds == {_BOOL}:
-        tables = [_TRUTHS, _OF_TRUTHS]
-    try:
-        found = next((table for table in tables if impl in table), None)
-    except TypeError:
-        return None
-    return None if found is None else (found[impl], found is _KEEPING)
+def _is_known(equation: Equation) -> bool:
+    """Tell whether an equation can be written with Python's numbers."""
+    block = equation.primitive.block()
+    if block is None:
+        return len(equation.outputs) <= 1 and operation(equation) is not None
+    if type(block) is Branches:
+        index = equation.inputs[0].aval
+        return not index.ndim and index.dtype in (INT, BOOL) and all(map(_is_scalar, block.branches))
+    roles = _roles(equation)
+    return (
+        (type(block) is Rows or _is_scalar(block.condition))
+        and _is_scalar(block.body, block.body.outputs[len(roles.carry) :])
+        and not any(v.aval.ndim for v in roles.carry)
+    )
 
 
-def _integer_pow(y: int) -> tuple[str, bool]:
-    if 1 <= y <= 3:
-        return " * ".join(["{0}"] * y), True
-    return f"{{0}} ** {y}", False
+class _Roles(NamedTuple):
+    """The operands of a loop, and its outputs."""
+
+    fixed: Sequence[Atom]
+    carry: Sequence[Atom]
+    mask: Sequence[Atom]
+    rows: Sequence[Atom]
+    ends: Sequence[Var]
+    ys: Sequence[Var]
+
+
+def _roles(equation: Equation) -> _Roles:
+    block: Any = equation.primitive.block()
+    first = block.consts if type(block) is Rows else block.asked + block.consts
+    carry = block.carry if type(block) is Rows else len(block.body.in_vars) - block.consts
+    at = first + carry
+    rows = at + (type(block) is Rows and block.masked)
+    ins, outs = equation.inputs, equation.outputs
+    return _Roles(ins[:first], ins[first:at], ins[at:rows], ins[rows:], outs[:carry], outs[carry:])
+
+
+# -- what must be looked at ------------------------------------------------------------------------
+
+
+class _Plan(NamedTuple):
+    """A loop as it is written: what is asked before each run, and what is done in it."""
+
+    jaxpr: Jaxpr
+    """Its inputs are the constants, the carry and the rows; its outputs the carry and the ys."""
+    asking: Sequence[Equation]
+    running: Sequence[Equation]
+    truth: Atom | None
+    carried: frozenset[int]
+    """The values of the carry that are not finite at the end if they were not once."""
+    listed: bool
+    """The ys are to be looked at as a whole, after the loop."""
+    asked: Sequence[Atom]
+    """What must be looked at before it is told whether to go on."""
+    looked_at: Sequence[Atom]
+    """What must be looked at after each run."""
+
+
+_Programs = tuple[Jaxpr, Sequence[Equation], Sequence[Equation], Atom | None]
+
+
+class _Plans:
+    """How the loops of a program are written, each planned once, and which of its values must be looked at."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, _Plan] = {}
+
+    def of(self, equation: Equation) -> _Plan:
+        """Return the plan of a loop."""
+        found = self._known.get(id(equation))
+        if found is None:
+            found = self._known[id(equation)] = self._made(equation)
+        return found
+
+    def doubts(self, equations: Sequence[Equation], covered: set[Atom]) -> list[Atom]:
+        """Return which results must be looked at, so that no number that is not finite is swallowed.
+
+        Those ``covered`` are looked at in any case, or make something not finite that is; more are added.
+        """
+        found: list[Atom] = []
+
+        def relied_on(atom: Atom) -> None:
+            if atom not in covered:
+                found.append(atom)
+                covered.add(atom)
+
+        for equation in reversed(equations):
+            block = equation.primitive.block()
+            if block is None:
+                known = operation(equation)
+                if known is None or not equation.outputs:
+                    continue
+                out = equation.outputs[0]
+                if known.doubtful and out.aval.dtype == FLOAT:
+                    relied_on(out)
+                if out in covered:
+                    covered.update([equation.inputs[int(k)] for k in known.kept])
+                continue
+            if type(block) is Branches:
+                for out in equation.outputs:
+                    if out.aval.dtype == FLOAT:
+                        relied_on(out)
+                continue
+            plan, roles = self.of(equation), _roles(equation)
+            for i in plan.carried:
+                relied_on(roles.ends[i])
+                covered.add(roles.carry[i])
+            for out in roles.ys if plan.listed else ():
+                if out.aval.dtype == FLOAT and out.aval.ndim == 1:
+                    relied_on(out)
+        return found
+
+    def _made(self, equation: Equation) -> _Plan:
+        block, roles = equation.primitive.block(), _roles(equation)
+        counts = len(roles.fixed), len(roles.carry)
+        programs: _Programs = (
+            (block.body, [], block.body.equations, None) if type(block) is Rows else _one_program(block, roles.fixed)
+        )
+        plans = [self._plan(*programs, *counts, listed) for listed in (False, True)]
+        return min(plans, key=lambda plan: len(plan.looked_at))  # the first if they are alike
+
+    def _plan(
+        self,
+        jaxpr: Jaxpr,
+        asking: Sequence[Equation],
+        running: Sequence[Equation],
+        truth: Atom | None,
+        first: int,
+        count: int,
+        listed: bool,
+    ) -> _Plan:
+        before, after = jaxpr.in_vars[first : first + count], jaxpr.outputs[:count]
+        carried = frozenset([i for i, v in enumerate(before) if v.aval.dtype == FLOAT])
+        while True:
+            covered: set[Atom] = set()
+            asked = self.doubts(asking, covered)
+            covered.update([after[i] for i in carried])
+            if listed:
+                covered.update([v for v in jaxpr.outputs[count:] if not v.aval.ndim])
+            looked_at = self.doubts(running, covered)
+            still = frozenset([i for i in carried if before[i] in covered])
+            if still == carried:
+                return _Plan(jaxpr, asking, running, truth, carried, listed, asked, looked_at)
+            carried = still
+
+
+def _one_program(block: Repeated, fixed: Sequence[Atom]) -> _Programs:
+    """Return condition and body as one program, what both compute computed once, and cut in two again."""
+    condition, body = block.condition, block.body
+    own = [*condition.in_vars[: block.asked], *body.in_vars[: block.consts]]
+    first: dict[Atom, Var] = {}
+    names: dict[Atom, Atom] = {v: first.setdefault(atom, v) for v, atom in zip(own, fixed, strict=True)}
+    names.update(zip(condition.in_vars[block.asked :], body.in_vars[block.consts :], strict=True))
+
+    def named(atom: Atom) -> Atom:
+        return atom if type(atom) is Literal else names.get(atom, atom)
+
+    equations = [e._replace(inputs=tuple(map(named, e.inputs))) for e in (*condition.equations, *body.equations)]
+    program = Jaxpr(
+        [*own, *body.in_vars[block.consts :]],
+        equations,
+        [named(condition.outputs[0]), *map(named, body.outputs)],
+        [*condition.const_vars, *body.const_vars],
+        [*condition.constants, *body.constants],
+    )
+    program = simplify(program, reassociate=False)
+    truth = program.outputs[0]
+    needed: set[Atom] = {truth}
+    asking: list[Equation] = []
+    for equation in reversed(program.equations):
+        if not needed.isdisjoint(equation.outputs):
+            needed.update(equation.inputs)
+            asking.insert(0, equation)
+    running = [e for e in program.equations if needed.isdisjoint(e.outputs)]
+    return program.replace(outputs=program.outputs[1:]), asking, running, truth
+
+
+# -- the function ----------------------------------------------------------------------------------
 
 
 def generate_scalar(
@@ -137,100 +272,437 @@ def generate_scalar(
 ) -> tuple[Callable[..., Any], str, dict[int, int]]:
     """Generate the function of a scalar program, its source, and which equation stands at which line.
 
-    ``on_numpy`` is the same program on NumPy.
+    ``on_numpy`` is the same program on NumPy. Python's numbers are as good as NumPy's scalars for inputs.
     """
-    writer = _Writer(jaxpr, on_numpy)
-    parameters = [writer.name(v) for v in jaxpr.in_vars]
-    body = [writer.taken(v) for v in jaxpr.in_vars]
+    writer = _Writer(len(jaxpr.in_vars))
+    parameters = [f"v{i}" for i in range(len(jaxpr.in_vars))]
+    taken = [f"{name}_" for name in parameters]
+    read = {v for e in jaxpr.equations for v in e.inputs}.union([v for v in jaxpr.outputs if not v.aval.ndim])
+    for var, name, own in zip(jaxpr.in_vars, parameters, taken, strict=True):
+        if var in read:
+            writer.line(f"{own} = {'listed' if var.aval.ndim else _TYPES[var.aval.dtype][0]}({name})")
+    program = _Block(writer, jaxpr, taken)
     where: dict[int, int] = {}
     for index, equation in enumerate(jaxpr.equations):
-        body.append(writer.statement(equation))
+        start = len(writer.lines)
+        program.write([equation])
+        if equation.primitive.block() is not None:
+            writer.line("pass")  # the end of the equation, for those who want to know when that is
+        lines = writer.lines[start:]
         if equation.outputs:
-            where[len(body) + 2] = index  # after the lines of def and try
-    instead = f"return on_numpy({', '.join(parameters)})"
-    body.append(f"if not isfinite({' + '.join(writer.looked_at(jaxpr.outputs)) or '0.0'}): {instead}")
-    results = [writer.result(v) for v in jaxpr.outputs]
+            where.update({start + i: index for i in {1, len(lines)} if not lines[i - 1].endswith(":")})
+    program.look(writer.plans.doubts(jaxpr.equations, set()))
+    results = [
+        parameters[jaxpr.in_vars.index(v)] if v.aval.ndim and v in jaxpr.in_vars else _result(program, jaxpr, v)
+        for v in jaxpr.outputs
+    ]
+    writer.line(f"return ({', '.join(results)}{',' if len(results) == 1 else ''})")
+    numbers = [
+        name if v.aval.ndim else f"{_TYPES[v.aval.dtype][1]}({name})"
+        for v, name in zip(jaxpr.in_vars, parameters, strict=True)
+    ]
     source = "\n".join(
         [
             f"def program({', '.join(parameters)}):",
             "    try:",
-            *[f"        {line}" for line in body],
+            *writer.lines,
             "    except NumPyDecides:",
-            f"        {instead}",
-            f"    return ({', '.join(results)}{',' if len(results) == 1 else ''})",
+            "        pass",
+            f"    return on_numpy({', '.join(numbers)})",
         ]
     )
+    writer.scope["on_numpy"] = on_numpy
     exec(compile(source, "<autotrace scalar program>", "exec"), writer.scope)
-    return writer.scope["program"], source, where
+    return writer.scope["program"], source, {line + 2: index for line, index in where.items()}
+
+
+def _result(program: _Block, jaxpr: Jaxpr, atom: Atom) -> str:
+    """Return the expression of an output, a scalar of NumPy's or an array."""
+    if type(atom) is Literal:
+        return program.writer.hold(atom.value)
+    if _is_handed_through(jaxpr, atom):
+        return program.writer.hold(jaxpr.constants[jaxpr.const_vars.index(atom)])
+    kind = _TYPES[atom.aval.dtype][1]
+    return f"as_array({program.name(atom)}, {kind})" if atom.aval.ndim else f"{kind}({program.name(atom)})"
+
+
+def _listed(x: Any) -> Any:
+    """Return the rows of an array as Python's numbers."""
+    return x.tolist() if len(x) <= _LISTED else array(_CODES[x.dtype], np.ascontiguousarray(x).tobytes())
+
+
+def _as_array(rows: Any, kind: Any) -> Any:
+    return np.fromiter(rows, kind, len(rows)) if type(rows) is list else np.array(rows, kind)
+
+
+def _stack(length: int, code: str) -> Any:
+    """Return what the rows of a loop of so many runs are appended to."""
+    return [] if length <= _LISTED else array(code)
 
 
 class _Writer:
-    """Names for values, the scope that holds numbers, and what must be finite at the end."""
+    """The lines of the function, and the scope that holds what it reads."""
 
-    def __init__(self, jaxpr: Jaxpr, on_numpy: Callable[..., Sequence[Any]]) -> None:
-        self.scope: dict[str, Any] = {name: getattr(math, name) for name in _MATH.split()}
-        self.scope |= {
-            "on_numpy": on_numpy,
+    def __init__(self, names: int) -> None:
+        self.lines: list[str] = []
+        self.plans = _Plans()
+        self.scope: dict[str, Any] = MATH | {
             "float64": np.float64,
+            "int64": np.int64,
             "bool_": np.bool_,
+            "listed": _listed,
+            "as_array": _as_array,
+            "stack": _stack,
+            "array": array,
+            "repeat": repeat,
             "GuardError": GuardError,
             "NumPyDecides": (ArithmeticError, ValueError),
         }
-        self._names: dict[Atom, str] = {}
+        self.true_rows: set[str] = set()
+        """Rows of truths that are all true."""
+        self._count = names
+        self._indent = 2
+
+    def line(self, text: str) -> None:
+        """Add a line."""
+        self.lines.append("    " * self._indent + text)
+
+    @contextmanager
+    def under(self, head: str) -> Iterator[None]:
+        """Add ``head``, and what is written inside the ``with`` block under it."""
+        self.line(head)
+        self._indent += 1
+        count = len(self.lines)
+        yield
+        if len(self.lines) == count:
+            self.line("pass")
+        self._indent -= 1
+
+    def fresh(self) -> str:
+        """Return a name that nothing has."""
+        self._count += 1
+        return f"v{self._count - 1}"
+
+    def hold(self, value: Any) -> str:
+        """Put ``value`` in the scope; return its name."""
+        name = f"number_{len(self.scope)}"
+        self.scope[name] = value
+        return name
+
+    def check_range(self, name: str) -> None:
+        """Write that the program is left to NumPy if an integer is beyond int64."""
+        self.line(f"if not {-(2**63)} <= {name} <= {2**63 - 1}: {_DOUBT}")
+
+
+class _Block:
+    """A program that is being written: the function's own, that of a run of a loop, or a branch."""
+
+    def __init__(self, writer: _Writer, jaxpr: Jaxpr, inputs: Sequence[str]) -> None:
+        self.writer = writer
+        self._jaxpr = jaxpr
+        self._names: dict[Atom, str] = dict(zip(jaxpr.in_vars, inputs, strict=True))
         for var, value in zip(jaxpr.const_vars, jaxpr.constants, strict=True):
-            self._names[var] = _hold(self.scope, np.asarray(value).item())
-        self._doubtful: set[Atom] = set()
-        """Values that may have become infinite or NaN without a sign of it."""
-        self._looked_at: list[str] = []
+            if var.aval.ndim > 1 or var.aval.dtype not in _TYPES:
+                continue  # handed through
+            self._names[var] = writer.hold(_rows(value) if var.aval.ndim else np.asarray(value).item())
+        self._inlined: dict[Atom, int] = {}
+        """What is written where it is read, the one time that it is, and how deep it is."""
+        self._pending: dict[Atom, str] = {}
+        self.counters: set[Atom] = set()
+        """Integers of the carry that change by a number: the last one tells that none has left the range."""
 
     def name(self, atom: Atom) -> str:
-        """Return the name of a variable, or a number as it is written."""
+        """Return the name of a value, or a number as it is written."""
+        if atom in self._pending:
+            text = self._pending.pop(atom)
+            return f"({text})" if " " in text or text[0] == "-" else text
+        found = self._names.get(atom)
+        if found is not None:
+            return found
         if type(atom) is not Literal:
-            return self._names.setdefault(atom, f"v{len(self._names)}")
-        number = np.asarray(atom.value).item()
+            found = self._names[atom] = self.writer.fresh()
+            return found
+        number = np.asarray(atom.value).astype(atom.aval.dtype).item()
         if not math.isfinite(number):
-            return _hold(self.scope, number)
+            return self.writer.hold(number)
         text = repr(number)
         return text if text[0] != "-" else f"({text})"
 
-    def taken(self, var: Var) -> str:
-        """Return the statement that makes a Python number of a parameter, called by another name from then on."""
-        parameter = self.name(var)
-        self._names[var] = f"{parameter}_"
-        return f"{parameter}_ = {'float' if var.aval.dtype == _FLOAT else 'bool'}({parameter})"
+    def look(self, atoms: Sequence[Atom]) -> None:
+        """Write that the program is left to NumPy if one of ``atoms`` is not finite."""
+        parts = [f"sum({self.name(v)})" if v.aval.ndim else self.name(v) for v in dict.fromkeys(atoms)]
+        if parts:
+            whole = parts[0] if len(parts) == 1 else f"({' + '.join(parts)})"
+            self.writer.line(f"if {whole} * 0.0: {_DOUBT}")  # infinity times zero is NaN, which is true
 
-    def statement(self, equation: Equation) -> str:
-        """Return the statement that computes an equation, and note what it may swallow."""
-        template, keeps = _template(equation) or ("", False)
-        operands = [self.name(v) for v in equation.inputs]
-        if not keeps:
+    def shorten(self, equations: Sequence[Equation], kept: Collection[Atom], truth: Atom | None = None) -> None:
+        """Decide which values are written where they are read. Those ``kept`` have names.
+
+        ``truth`` is read once more, by itself, after the equation that makes it and before what depends on it.
+        """
+        uses: dict[Atom, int] = {}
+        for atom in (*kept, *kept, *[v for e in equations for v in e.inputs]):
+            uses[atom] = uses.get(atom, 0) + 1
+        once: dict[Atom, Equation] = {v: e for e in equations for v in e.inputs if uses[v] == 1}
+        for equation in equations:
+            known = _plain(equation)
+            if known is None or equation.outputs[0].aval.ndim:
+                continue
+            out = equation.outputs[0]
+            depth = 1 + max([self._inlined.get(v, 0) for v in equation.inputs], default=0)
+            if depth > _DEEPEST or (known.doubtful and out.aval.dtype == INT):
+                continue
+            if out is truth and out not in uses:
+                self._inlined[out] = depth
+            reader = once.get(out)
+            if reader is None or out is truth:
+                continue
+            text = _plain(reader)
+            if text is not None and text.text.count(f"{{{reader.inputs.index(out)}}}") == 1:
+                self._inlined[out] = depth
+
+    def last_reads(self, equations: Sequence[Equation]) -> dict[Atom, int]:
+        """Return the last of ``equations`` in whose statements each value is read."""
+        found: dict[Atom, int] = {}
+        for index in reversed(range(len(equations))):
+            equation = equations[index]
+            out = equation.outputs[0] if equation.outputs else None
+            root = found.get(out, index) if out is not None and out in self._inlined else index
             for atom in equation.inputs:
-                if atom in self._doubtful:
-                    self._looked_at.append(self.name(atom))
-                    self._doubtful.discard(atom)
+                found[atom] = max(found.get(atom, -1), root)
+        return found
+
+    def call(self, atom: Atom, name: str) -> None:
+        """Let the result ``atom`` be called ``name``."""
+        self._names[atom] = name
+
+    def write(self, equations: Sequence[Equation]) -> None:
+        """Write the statements of ``equations``."""
+        for equation in equations:
+            block = equation.primitive.block()
+            if type(block) is Rows:
+                self._write_rows(equation, block)
+            elif type(block) is Repeated:
+                self._write_repeated(equation, block)
+            elif type(block) is Branches:
+                self._write_branches(equation, block)
+            else:
+                self._write_plain(equation)
+
+    def _write_plain(self, equation: Equation) -> None:
+        known = operation(equation)
+        if known is None:
+            raise AssertionError(f"this is a bug in autotrace: {equation.primitive} is not of scalars")
+        operands = [self.name(v) for v in equation.inputs]
         if type(equation.primitive) is Guard:
-            return _guard(equation.primitive, operands[0])
+            self.writer.line(_guard(equation.primitive, operands[0]))
+            return
         (out,) = equation.outputs
-        if out.aval.dtype == _FLOAT:
-            self._doubtful.add(out)
-        return f"{self.name(out)} = {template.format(*operands)}"
+        text = known.text.format(*operands)
+        if out in self._inlined:
+            self._pending[out] = text
+            return
+        self.writer.line(f"{self.name(out)} = {text}")
+        if known.doubtful and out.aval.dtype == INT and out not in self.counters:
+            self.writer.check_range(self.name(out))
 
-    def looked_at(self, outputs: Sequence[Atom]) -> list[str]:
-        """Return the names of what must be finite for the answer to be NumPy's, each once."""
-        ends = [self.name(v) for v in outputs if v.aval.dtype == _FLOAT and type(v) is Var]
-        return list(dict.fromkeys([*self._looked_at, *ends]))
+    # -- branches --
 
-    def result(self, atom: Atom) -> str:
-        """Return the expression of an output, a scalar of NumPy's."""
-        if type(atom) is Literal:
-            return _hold(self.scope, atom.value)
-        return f"{'float64' if atom.aval.dtype == _FLOAT else 'bool_'}({self.name(atom)})"
+    def _write_branches(self, equation: Equation, block: Branches) -> None:
+        index, *operands = [self.name(v) for v in equation.inputs]
+        targets = [self.name(v) for v in equation.outputs]
+        last = len(block.branches) - 1
+        order = [*range(last + 1)]
+        heads = [f"{'elif' if k else 'if'} {index} {'==' if k else '<='} {k}:" for k in order[:-1]] + ["else:"]
+        if equation.inputs[0].aval.dtype == BOOL and last == 1:
+            heads, order = [f"if {index}:", "else:"], [1, 0]
+        for head, k in zip(["if True:"] if not last else heads, order, strict=True):
+            with self.writer.under(head):
+                self._write_branch(block.branches[k], operands, targets)
+
+    def _write_branch(self, jaxpr: Jaxpr, operands: Sequence[str], targets: Sequence[str]) -> None:
+        inner = _Block(self.writer, jaxpr, operands)
+        looked_at = self.writer.plans.doubts(jaxpr.equations, {v for v in jaxpr.outputs if type(v) is Var})
+        inner.shorten(jaxpr.equations, {*jaxpr.outputs, *looked_at})
+        made = {v for e in jaxpr.equations if _plain(e) is not None for v in e.outputs}
+        pairs = list(zip(targets, jaxpr.outputs, strict=True))
+        for target, atom in pairs:
+            if atom in made and jaxpr.outputs.count(atom) == 1:
+                inner.call(atom, target)
+        inner.write(jaxpr.equations)
+        inner.look(looked_at)
+        for target, atom in pairs:
+            if inner.name(atom) != target:
+                self.writer.line(f"{target} = {inner.name(atom)}")
+
+    # -- loops --
+
+    def _write_rows(self, equation: Equation, block: Rows) -> None:
+        roles, writer, body = _roles(equation), self.writer, block.body
+        read = {v for e in body.equations for v in e.inputs}.union(body.outputs)
+        for mask in roles.mask:
+            if self.name(mask) not in writer.true_rows:
+                writer.line(f"if not all({self.name(mask)}): {_DOUBT}")
+        rows = {
+            v: self.name(atom)
+            for v, atom in zip(body.in_vars[block.consts + block.carry :], roles.rows, strict=True)
+            if v in read
+        }
+        length = str(block.length)
+        if block.length < 0:
+            length = f"len({self.name((*roles.rows, *roles.mask)[0])})"
+        row_names = [writer.fresh() if v in rows else "_" for v in body.in_vars[block.consts + block.carry :]]
+        loop = _Loop(self, equation, row_names)
+        loop.begin("[]" if 0 <= block.length <= _LISTED else f"stack({length}, {{!r}})", length)
+        sources = [f"reversed({x})" if block.reverse else x for x in rows.values()]
+        targets = [name for name in row_names if name != "_"]
+        head = f"for _ in repeat(None, {length}):"
+        if sources:
+            whole = sources[0] if len(sources) == 1 else f"zip({', '.join(sources)})"
+            head = f"for {', '.join(targets)} in {whole}:"
+        with writer.under(head):
+            loop.run()
+        loop.end(length, block.reverse)
+
+    def _write_repeated(self, equation: Equation, block: Repeated) -> None:
+        roles, writer = _roles(equation), self.writer
+        loop = _Loop(self, equation, ())
+        loop.begin("array({!r})", None)
+        if not roles.ys:
+            with writer.under("while True:"):
+                loop.ask()
+                loop.run()
+        else:
+            width = sum([v.aval.dtype.itemsize for v in roles.ys])
+            room, refuse = writer.hold(block.room), writer.hold(block.refuse)
+            limit = writer.fresh()
+            writer.line(f"{limit} = {room}({width})")
+            with writer.under(f"for _ in repeat(None, {limit} + 1):"):
+                loop.ask()
+                loop.run()
+            with writer.under("else:"):
+                writer.line(f"{refuse}({limit}, {width})")
+        loop.end(None, False)
 
 
-def _hold(scope: dict[str, Any], value: Any) -> str:
-    name = f"number_{len(scope)}"
-    scope[name] = value
-    return name
+class _Loop:
+    """A loop that is being written: ``begin``, the statements of a run under its head, ``end``."""
+
+    def __init__(self, outer: _Block, equation: Equation, row_names: Sequence[str]) -> None:
+        self._outer, self._writer = outer, outer.writer
+        self._roles = roles = _roles(equation)
+        self._plan = plan = outer.writer.plans.of(equation)
+        first, count = len(roles.fixed), len(roles.carry)
+        self._names = [outer.writer.fresh() for _ in roles.carry]
+        inputs = [*[outer.name(v) for v in roles.fixed], *self._names, *row_names]
+        self._inner = _Block(outer.writer, plan.jaxpr, inputs)
+        self._fixed = plan.jaxpr.in_vars[:first]
+        self._before = plan.jaxpr.in_vars[first : first + count]
+        self._after, self._ys = plan.jaxpr.outputs[:count], plan.jaxpr.outputs[count:]
+        self._stacks = [outer.writer.fresh() for _ in self._ys]
+        self._repeated: list[int] = []
+        """The ys that are the same in each run."""
+
+    def begin(self, stack: str, length: str | None) -> None:
+        """Write what stands before the head. ``stack`` is the expression of a stack of a given code."""
+        for name, atom in zip(self._names, self._roles.carry, strict=True):
+            self._writer.line(f"{name} = {self._outer.name(atom)}")
+        self._repeated = [i for i, y in enumerate(self._ys) if type(y) is Literal or y in self._fixed]
+        if length is None and len(self._repeated) == len(self._ys):
+            self._repeated = []  # one of them must count
+        for i, (name, y) in enumerate(zip(self._stacks, self._ys, strict=True)):
+            if i not in self._repeated:
+                empty = "[]" if y.aval.ndim else stack.format(_CODES[y.aval.dtype])
+                self._writer.line(f"{name} = {empty}")
+                self._writer.line(f"add_{name} = {name}.append")
+        self._decide()
+
+    def _decide(self) -> None:
+        """Decide how values are called: what is handed on takes the name in the carry where that is read no more."""
+        plan, inner, outputs = self._plan, self._inner, self._plan.jaxpr.outputs
+        equations = [*plan.asking, *plan.running]
+        inner.shorten(equations, {*outputs, *plan.asked, *plan.looked_at}, plan.truth)
+        last = inner.last_reads(equations)
+        made: dict[Atom, int] = {e.outputs[0]: i for i, e in enumerate(equations) if _plain(e) is not None}
+        for name, before, after in zip(self._names, self._before, self._after, strict=True):
+            index = made.get(after, -1)
+            if index < 0:
+                continue
+            if before.aval.dtype == INT and _counts(equations[index], before):
+                inner.counters.add(after)
+            is_free = before not in self._after and self._after.count(after) == 1 and index >= len(plan.asking)
+            if is_free and last.get(before, -1) <= index:
+                inner.call(after, name)
+
+    def ask(self) -> None:
+        """Write whether to go on."""
+        if self._plan.truth is not None:
+            self._inner.write(self._plan.asking)
+            self._inner.look(self._plan.asked)
+            self._writer.line(f"if not {self._inner.name(self._plan.truth)}: break")
+
+    def run(self) -> None:
+        """Write a run."""
+        inner = self._inner
+        added = [(name, y) for i, (name, y) in enumerate(zip(self._stacks, self._ys)) if i not in self._repeated]
+        given = set(self._plan.jaxpr.in_vars)
+        for early in (True, False):
+            for name, y in added:
+                if (y in given) is early:
+                    self._writer.line(f"add_{name}({inner.name(y)})")
+            if early:
+                inner.write(self._plan.running)
+                inner.look(self._plan.looked_at)
+        pairs = [(name, inner.name(v)) for name, v in zip(self._names, self._after, strict=True)]
+        pairs = [pair for pair in pairs if pair[0] != pair[1]]
+        targets = [name for name, _ in pairs]
+        if any(value in targets for _, value in pairs):
+            self._writer.line(f"{', '.join(targets)} = {', '.join([value for _, value in pairs])}")
+        else:
+            for name, value in pairs:
+                self._writer.line(f"{name} = {value}")
+
+    def end(self, length: str | None, reverse: bool) -> None:
+        """Write what stands after the loop, and name its results."""
+        for i, name in enumerate(self._stacks):
+            if i not in self._repeated and reverse:
+                self._writer.line(f"{name}.reverse()")
+        if length is None:
+            length = next((f"len({name})" for i, name in enumerate(self._stacks) if i not in self._repeated), "0")
+        for i in self._repeated:
+            value = self._inner.name(self._ys[i])
+            self._writer.line(f"{self._stacks[i]} = [{value}] * {length}")
+            if value == "True":
+                self._writer.true_rows.add(self._stacks[i])
+        for name, after in zip(self._names, self._after, strict=True):
+            if after in self._inner.counters:
+                self._writer.check_range(name)
+        for var, name in zip((*self._roles.ends, *self._roles.ys), (*self._names, *self._stacks), strict=True):
+            self._outer.call(var, name)
+
+
+def _plain(equation: Equation) -> Operation | None:
+    """Return the operation of an equation of one result that is no loop and no branch."""
+    return operation(equation) if equation.primitive.block() is None and len(equation.outputs) == 1 else None
+
+
+def _counts(equation: Equation, before: Atom) -> bool:
+    """Tell whether an equation changes a value of the carry by a number."""
+    x, y = equation.inputs[0], equation.inputs[-1]
+    kind = type(equation.primitive)
+    return (kind in (Add, Sub) and x is before and type(y) is Literal) or (
+        kind is Add and y is before and type(x) is Literal
+    )
+
+
+def _rows(value: Any) -> Any:
+    """Return the rows of a constant: a range if they are one."""
+    if value.dtype == INT and len(value) > 1:
+        first, step = int(value[0]), int(value[1]) - int(value[0])
+        numbers = range(first, first + step * len(value), step or 1)
+        if len(numbers) == len(value) and np.array_equal(value, np.arange(len(value)) * step + first):
+            return numbers
+    return _listed(value)
 
 
 def _guard(primitive: Any, operand: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..compile.blocks import Branches
 from ..compile.program import Program
 from ..ir import Jaxpr, Linear, Linearized, Operand, Primitive, Run, ShapedArray, Slot, Var, eliminate_dead_code
 from ..primitives.gathers import gather
@@ -57,6 +58,13 @@ class Cond(Primitive):
     def programs(self) -> tuple[Program, ...]:
         """The branches, compiled once they have run often enough."""
         return tuple(map(Program, self.branches))
+
+    @cached_property
+    def _block(self) -> Branches:
+        return Branches(tuple([program.optimized for program in self.programs]))
+
+    def block(self) -> Branches:
+        return self._block
 
     @cached_property
     def outputs(self) -> tuple[ShapedArray, ...]:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..compile.codegen import Compiled
+from ..compile.blocks import Rows
+from ..compile.codegen import Compiled, generate_loop
 from ..compile.loops import generate_scan
 from ..compile.passes import PASSES, run_passes
 from ..compile.program import RUNS_BEFORE_COMPILING, Program
@@ -89,6 +90,22 @@ class Scan(Primitive):
         return Program(self.jaxpr)
 
     @cached_property
+    def _block(self) -> Rows:
+        return Rows(self.program.optimized, self.consts, self.carry, self.length, self.reverse, self.masked)
+
+    def block(self) -> Rows:
+        return self._block
+
+    @cached_property
+    def on_scalars(self) -> Compiled | None:
+        """The loop as one function of the operands, on Python's numbers, if all in it are scalars."""
+        xs = [stack_aval(v.aval, self.length) for v in self.jaxpr.in_vars[self.consts + self.carry :]]
+        if self.masked:
+            xs.insert(0, ShapedArray((self.length,), np.dtype(bool)))
+        given = [*self.jaxpr.in_avals[: self.consts + self.carry], *xs]
+        return generate_loop(self, given, self.abstract(*given), self._on_arrays)
+
+    @cached_property
     def loop(self) -> Compiled:
         """The loop as one function, its program written in its body; a mask alone stands for the rows."""
         body = run_passes(self.program.optimized, [step for step in PASSES if not step.exact])
@@ -115,7 +132,7 @@ class Scan(Primitive):
         if mask and not mask[0].all():
             raise AssertionError("this is a bug in autotrace: a mask for one row only must be true")
         if length > RUNS_BEFORE_COMPILING and not is_watching():
-            return self.loop(*consts, *carry, *(xs or mask))
+            return (self.on_scalars or self._on_arrays)(*operands)
         step = self.program.prepared(length)
         ys = [np.empty((length, *v.aval.shape), v.aval.dtype) for v in self.jaxpr.outputs[self.carry :]]
         for i in range(length - 1, -1, -1) if self.reverse else range(length):
@@ -124,6 +141,11 @@ class Scan(Primitive):
             for rows, y in zip(ys, outs[self.carry :]):
                 rows[i] = y
         return (*carry, *ys)
+
+    def _on_arrays(self, *operands: Any) -> tuple[Any, ...]:
+        mask, rest = self.unmasked(operands)
+        consts, carry, xs = self.parts(rest)
+        return self.loop(*consts, *carry, *(xs or mask))
 
     def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
         mask, rest = self.unmasked(operands)  # for one row only the mask is true
@@ -457,9 +479,12 @@ class Scan(Primitive):
 
         def step(tracers: list[Any]) -> list[Any]:
             active = tracers.pop(middle) if masked else None
-            outs = batched_program(self.jaxpr, size, tracers, moved, some)
             if active is None:
-                return outs
+                return batched_program(self.jaxpr, size, tracers, moved, some)
+            if has_effect(self.jaxpr):  # a row that has stopped calls nothing
+                outs = batched_program(conditional(self.jaxpr), size, [active, *tracers], (True, *moved), some)
+            else:
+                outs = batched_program(self.jaxpr, size, tracers, moved, some)
             old = [*tracers[self.consts : middle], *[None] * (len(outs) - self.carry)]
             return [chosen(active, y, zeros(y.aval) if x is None else x) for x, y in zip(old, outs, strict=True)]
 

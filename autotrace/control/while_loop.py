@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from ..compile.codegen import Compiled
+from ..compile.blocks import Repeated
+from ..compile.codegen import Compiled, generate_loop
 from ..compile.loops import generate_while
 from ..compile.passes import PASSES, run_passes
 from ..compile.program import RUNS_BEFORE_COMPILING, Program
@@ -99,6 +100,20 @@ class While(Primitive):
         return Program(self.condition), Program(self.body)
 
     @cached_property
+    def _block(self) -> Repeated:
+        condition, body = (program.optimized for program in self.programs)
+        return Repeated(condition, body, self.condition_consts, self.body_consts, _room, _refuse)
+
+    def block(self) -> Repeated:
+        return self._block
+
+    @cached_property
+    def on_scalars(self) -> Compiled | None:
+        """The loop as one function of the operands, on Python's numbers, if all in it are scalars."""
+        given = [*self.condition.in_avals[: self.condition_consts], *self.body.in_avals]
+        return generate_loop(self, given, self.abstract(*given), self._on_arrays)
+
+    @cached_property
     def loop(self) -> Compiled:
         """The loop as one function, its programs written in its body."""
         passes = [step for step in PASSES if not step.exact]
@@ -114,13 +129,12 @@ class While(Primitive):
         asked, consts, carry = self.parts(operands)
         goes_on, step = self.programs
         count = self.carry
-        stacks: Sequence[Any] = [
-            np.empty((_FIRST_ROWS, *v.aval.shape), v.aval.dtype) for v in self.body.outputs[count:]
-        ]
+        stacks: Sequence[Any] = self._stacks()
         runs = 0
-        while runs < RUNS_BEFORE_COMPILING or is_watching():
+        known = vars(self).get("on_scalars")
+        while runs < (0 if known else RUNS_BEFORE_COMPILING) or is_watching():
             if not goes_on(*asked, *carry)[0]:
-                break
+                return (*carry, *[stack[:runs] for stack in stacks])
             outs = step(*consts, *carry)
             carry = outs[:count]
             if stacks and runs == len(stacks[0]):
@@ -128,10 +142,17 @@ class While(Primitive):
             for stack, y in zip(stacks, outs[count:]):
                 stack[runs] = y
             runs += 1
-        else:
-            found = self.loop(*asked, *consts, *carry, *stacks, runs)
-            carry, stacks, runs = found[:count], found[count:-1], found[-1]
-        return (*carry, *[stack[:runs] for stack in stacks])
+        found = (self.on_scalars or self._on_arrays)(*asked, *consts, *carry)
+        pairs = zip(stacks, found[count:], strict=True)
+        return (*found[:count], *[np.concatenate((stack[:runs], more)) if runs else more for stack, more in pairs])
+
+    def _on_arrays(self, *operands: Any) -> tuple[Any, ...]:
+        found = self.loop(*operands, *self._stacks(), 0)
+        count, runs = self.carry, found[-1]
+        return (*found[:count], *[stack[:runs] for stack in found[count:-1]])
+
+    def _stacks(self) -> list[Any]:
+        return [np.empty((_FIRST_ROWS, *v.aval.shape), v.aval.dtype) for v in self.body.outputs[self.carry :]]
 
     def spell_lines(self, page: Any, targets: Sequence[str], *operands: Any) -> list[str]:
         asked, consts, first = self.parts(operands)
@@ -436,16 +457,27 @@ def _limit() -> int:
     return _LARGEST_STACKS if given is None else int(given)
 
 
+def _room(width: int) -> int:
+    """Return how many rows of so many bytes may be kept: as many as buffers have that grow as :func:`_grown` says."""
+    limit, rows = _limit(), _FIRST_ROWS
+    while 2 * rows * width <= limit:
+        rows *= 2
+    return rows
+
+
+def _refuse(runs: int, width: int) -> NoReturn:
+    raise LoopMemoryError(
+        f"while_loop: reverse mode may keep {_limit()} bytes of a loop's values; got {runs} runs that keep "
+        f"{runs * width}, and the loop goes on{here()}. End it sooner, wrap its body in checkpoint, use forward mode, "
+        "or set AUTOTRACE_LOOP_BYTES."
+    )
+
+
 def _grown(stacks: Sequence[Any], runs: int) -> list[Any]:
     """Return buffers with room for as many rows again, within the bound."""
-    limit = _limit()
     kept = sum(stack.nbytes for stack in stacks)
-    if 2 * kept > limit:
-        raise LoopMemoryError(
-            f"while_loop: reverse mode may keep {limit} bytes of a loop's values; got {runs} runs that keep {kept}, "
-            f"and the loop goes on{here()}. End it sooner, wrap its body in checkpoint, use forward mode, or set "
-            "AUTOTRACE_LOOP_BYTES."
-        )
+    if 2 * kept > _limit():
+        _refuse(runs, kept // len(stacks[0]))
     grown = []
     for stack in stacks:
         larger = np.empty((2 * len(stack), *stack.shape[1:]), stack.dtype)
