@@ -581,3 +581,107 @@ def test_programs_are_sound_and_say_it_in_python(lines):
 
 def branch_of_rows(x):
     return cond(x > 1, lambda x: (debug.print("big {}", x), x)[1], lambda x: (debug.print("small {}", x), -x)[1], x)
+
+
+# -- in rules of the user's own --------------------------------------------------------------------
+
+
+def _with_jvp(say):
+    @custom_jvp
+    def double(x):
+        say("function", x)
+        return 2 * x
+
+    @double.defjvp
+    def _(primals, tangents):
+        say("rule", primals[0])
+        return 2 * primals[0], 2 * tangents[0]
+
+    return double
+
+
+def _with_vjp(say):
+    @custom_vjp
+    def double(x):
+        say("function", x)
+        return 2 * x
+
+    def forward(x):
+        say("rule", x)
+        return 2 * x, x
+
+    def backward(x, ct):
+        say("backward", x)
+        return (2 * ct,)
+
+    double.defvjp(forward, backward)
+    return double
+
+
+@pytest.mark.parametrize("decorated", [_with_jvp, _with_vjp])
+def test_rows_that_have_stopped_call_nothing_inside_rules(decorated):
+    seen = []
+
+    def say(word, x):
+        debug.callback(lambda x: seen.append((word, float(x))), x)
+
+    double = decorated(say)
+    loop = lambda x: while_loop(lambda x: x < 10.0, double, x)  # noqa: E731
+    runs = [1.0, 2.0, 4.0, 6.0, 8.0]
+    for transform in (vmap(loop), jit(vmap(loop))):
+        seen.clear()
+        assert transform(np.array([1.0, 6.0])).tolist() == [16.0, 12.0]
+        assert sorted(seen) == [("function", x) for x in runs]
+    seen.clear()
+    assert vmap(grad(loop))(np.array([1.0, 6.0])).tolist() == [16.0, 2.0]
+    backward = [("backward", x) for x in runs] if decorated is _with_vjp else []
+    assert sorted(seen) == [*backward, *[("rule", x) for x in runs]]
+
+
+def test_rows_that_take_another_branch_call_nothing_inside_rules():
+    seen = []
+    double = _with_jvp(lambda word, x: debug.callback(lambda x: seen.append((word, float(x))), x))
+    choice = lambda x: cond(x < 3.0, double, lambda x: x, x)  # noqa: E731
+    assert vmap(choice)(np.array([1.0, 6.0, 2.0])).tolist() == [2.0, 6.0, 4.0]
+    assert seen == [("function", 1.0), ("function", 2.0)]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda f: lambda x: scan(lambda c, _: (f(c), None), x, None, length=3)[0],
+        lambda f: lambda x: while_loop(lambda x: x < 7.0, f, x),
+        lambda f: lambda x: f(f(f(x))),
+    ],
+    ids=["scan", "while_loop", "calls"],
+)
+def test_what_a_rule_says_of_primals_belongs_to_the_forward_pass(wrap):
+    """It was recorded among the tangents, whose trace it outlived."""
+    seen = []
+    f = wrap(_with_jvp(lambda word, x: debug.callback(lambda x: seen.append((word, float(x))), x)))
+    value, push = linearize(f, 1.0)
+    assert (value, seen) == (8.0, [("rule", 1.0), ("rule", 2.0), ("rule", 4.0)])
+    assert push(1.0) == 8.0 and len(seen) == 3
+    assert jacrev(vmap(f))(np.array([1.0])).tolist() == [[8.0]]
+    assert jacfwd(vmap(f))(np.array([1.0])).tolist() == [[8.0]]
+    assert jvp(f, (1.0,), (1.0,)) == (8.0, 8.0) and grad(f)(1.0) == 8.0
+
+
+def test_what_a_rule_says_of_tangents_is_said_where_they_are():
+    seen = []
+
+    @custom_jvp
+    def double(x):
+        return 2 * x
+
+    @double.defjvp
+    def _(primals, tangents):
+        debug.callback(lambda t: seen.append(float(t)), tangents[0])
+        return 2 * primals[0], 2 * tangents[0]
+
+    loop = lambda x: scan(lambda c, _: (double(c), None), x, None, length=2)[0]  # noqa: E731
+    assert jvp(loop, (1.0,), (3.0,)) == (4.0, 12.0) and seen == [3.0, 6.0]
+    seen.clear()
+    assert linearize(loop, 1.0)[1](3.0) == 12.0 and seen == [3.0, 6.0]
+    seen.clear()
+    assert grad(lambda x: loop(x) * 1.0)(1.0) == 4.0

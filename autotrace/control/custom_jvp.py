@@ -13,6 +13,7 @@ from ..ir import Linearized, ShapedArray, Slot, float0, here
 from ..tracing import Tracer, trace
 from ..transforms.arguments import function_name
 from ..transforms.batching import batch_jaxpr
+from ..transforms.linear import record_linear
 from ..tree import PyTreeDef, tree_flatten, tree_map, tree_unflatten
 from .call import Call as ProgramCall
 from .captured import standing_for, traced_in
@@ -162,7 +163,7 @@ class CustomJvp(RuleCall):
             outs[:], nonzero[:] = found, [t is not None for t in dots]
             return [t for t in dots if t is not None]
 
-        linear, consts = close(trace(tangents_of, avals, None, f"the rule of {self.what}").jaxpr)
+        linear, consts = close(record_linear(tangents_of, avals, f"the rule of {self.what}")[0])
         outs = [_taken_from_outside(x) for x in outs]
         if any(type(x) is Tracer and not x._trace.is_open for x in outs):
             raise TypeError(

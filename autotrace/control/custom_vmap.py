@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ..errors import MissingRuleError
 from ..ir import Linearized, ShapedArray, Slot, here
-from ..tracing import Tracer
+from ..tracing import Tracer, bind
 from ..transforms.arguments import function_name
 from ..transforms.forward import push_forward
 from ..transforms.linear import linearize_jaxpr
@@ -95,6 +95,10 @@ class CustomVmap(RuleCall):
             Slot(i, tangent_of(v.aval)) for i, (v, m) in enumerate(zip(self.jaxpr.in_vars, moving, strict=True)) if m
         ]
         return Linearized(outs, ProgramCall(linear, self.label), [*consts, *slots], nonzero)
+
+    def when(self, active: Any, operands: Sequence[Any]) -> Sequence[Any]:
+        """Apply all of it: the rule of a batch replaces what the program calls, and sees the whole batch."""
+        return bind(self, *operands)
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Sequence[Any]:
         self.check_closed(batched, "mapped")

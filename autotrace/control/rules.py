@@ -52,7 +52,7 @@ from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path, tree
 from .applied import Applied
 from .loops import batched_avals
 from .matching import check_same
-from .programs import Body, batched_program, close, derive, remembered, zeros
+from .programs import Body, batched_program, close, conditional, derive, remembered, zeros
 
 __all__ = [
     "Call",
@@ -167,6 +167,14 @@ class RuleCall(Applied, family=True):
         )
         rule = self.batched_rule(size, marks) if isinstance(self.rule, OwnRule) else self.rule
         return type(self)(**(self.params | {"jaxpr": jaxpr, "rule": rule}))
+
+    def when(self, active: Any, operands: Sequence[Any]) -> Sequence[Any]:
+        """Apply the program, and call no callback of it unless ``active``, a truth, holds. Rules do as they like."""
+        return bind(self._conditional(), active, *operands)
+
+    @remembered
+    def _conditional(self) -> RuleCall:
+        return type(self)(**(self.params | {"jaxpr": conditional(self.jaxpr), "consts": self.consts + 1}))
 
     def batched_rule(self, size: int, marks: tuple[bool, ...]) -> OwnRule:
         """Return the rule for a batch of which the operands so marked carry an axis."""

@@ -432,7 +432,10 @@ def bind(primitive: Primitive, *args: Any) -> Any:
     """
     trace = innermost(args)
     if primitive.effect and not primitive.checks:
-        trace = effect_trace() or trace
+        running = effect_trace()
+        # A linear part is no running trace; what says its tangents belongs there all the same.
+        if running is not None and (trace is None or trace.order < running.order):
+            trace = running
     if trace is None:
         return primitive.impl(*args)
     return trace.record(primitive, tuple([trace.atom(x) for x in args]))
