@@ -36,7 +36,7 @@ from ..tracing import (
 )
 from ..transforms.arguments import function_name, locate, owned
 from ..transforms.inspection import name_arguments
-from ..transforms.wrapper import Transformed, transformed
+from ..transforms.wrapper import Transformed, check_callable, transformed
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
 from .call import Call
 
@@ -118,7 +118,7 @@ def jit(
             inline=inline,
             max_paths=max_paths,
         )
-    transformed(jit, fun, _never)  # checks that it is a function
+    check_callable(fun, "jit", "jit(f)(x) rather than jit(f(x))")
     return Jitted(fun, static_argnums, static_argnames, inline, max_paths)
 
 
@@ -312,7 +312,8 @@ class Jitted(Transformed):
         values = arguments.leaves if known else None
         traced = trace(arguments.call, arguments.avals, values, what, lasting=True)
         jaxpr = _guards_first(traced.jaxpr)
-        return _Path(Program(jaxpr), traced.out_tree, any(map(_talks, jaxpr.equations))), traced.values or {}
+        talks = any([_talks(e) for e in jaxpr.equations if e.primitive.effect])
+        return _Path(Program(jaxpr), traced.out_tree, talks), traced.values or {}
 
     def _in_trace(self, key: Any, arguments: _Arguments) -> Any:
         """Record a call, one equation; with guards, or closing over tracers, the equations themselves."""
@@ -415,6 +416,8 @@ def _static_parameters(fun: Callable[..., Any], argnums: Any, argnames: Any) -> 
 
     Positions are not negative, but where the function takes any number of them: they count from the end of the call.
     """
+    if isinstance(argnums, tuple) and isinstance(argnames, tuple) and not (argnums or argnames):
+        return (), ()
     what = f"jit({function_name(fun)})"
     numbers = argnums if isinstance(argnums, tuple | list) else (argnums,)
     if not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in numbers):

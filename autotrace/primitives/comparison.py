@@ -252,11 +252,11 @@ class Select(Elementwise):
         scalar = not (condition.aval.ndim or x.aval.ndim or y.aval.ndim)
         return f"np.where({condition}, {x}, {y}){'[()]' if scalar else ''}"
 
-    def operand_dtypes(self, avals: Any) -> tuple[np.dtype[Any], ...]:
+    def loop_dtypes(self, avals: Any) -> tuple[np.dtype[Any], ...]:
         _, x, y = avals
         weak = [a.dtype.type(0).item() if a.weak_type else a.dtype for a in (x, y)]
         dtype = x.dtype if x.weak_type and x.dtype == y.dtype else np.result_type(*weak)
-        return np.dtype(np.bool_), dtype, dtype
+        return np.dtype(np.bool_), dtype, dtype, dtype
 
     def abstract(self, *avals: ShapedArray) -> ShapedArray:
         condition, x, y = avals

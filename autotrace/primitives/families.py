@@ -71,18 +71,24 @@ class Elementwise(Primitive, family=True):
     """The names of the methods that scale by the derivative, one for each operand."""
     weak_numbers: ClassVar[bool] = True
     gives_scalars: ClassVar[bool] = True
+    is_typed_by_ufunc: ClassVar[bool] = True
+    """The output has the dtype that the ufunc gives: ``abstract`` is the family's."""
     weight: ClassVar[int] = 1
     """Real operations for one element: functions in tens, as libraries take about so many times as long for them as
     for a sum. Of complex numbers a sum is two operations, and whatever is more like a product six."""
 
-    def operand_dtypes(self, avals: Sequence[ShapedArray]) -> tuple[np.dtype[Any], ...]:
-        """Return the dtypes that NumPy's loop takes for operands of these avals."""
+    def __init_subclass__(cls, family: bool = False, name: str | None = None) -> None:
+        cls.is_typed_by_ufunc = cls.abstract is Elementwise.abstract
+        super().__init_subclass__(family=family, name=name)
+
+    def loop_dtypes(self, avals: Sequence[ShapedArray]) -> tuple[np.dtype[Any], ...]:
+        """Return the dtypes that NumPy's loop takes for operands of these avals, and then those of what it gives."""
         asked: list[Any] = [aval.dtype for aval in avals]
         weak = [aval.weak_type for aval in avals]
         if any(weak) and not all(weak):
             asked = [_PYTHON_TYPES[dtype.kind] if is_weak else dtype for dtype, is_weak in zip(asked, weak)]
         try:
-            return tuple(self.ufunc.resolve_dtypes((*asked, *[None] * self.ufunc.nout))[: len(avals)])
+            return tuple(self.ufunc.resolve_dtypes((*asked, *[None] * self.ufunc.nout)))
         except TypeError as error:
             raise TypeError(f"{self.name}: {error}{here()}. Convert the operands first.") from None
 

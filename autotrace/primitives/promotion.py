@@ -237,9 +237,9 @@ def quick_function(primitive: Any, arity: int, keep_weak: bool = False) -> Calla
 
 def _make_plan(key: tuple[Any, ...]) -> _Plan:
     primitive, *avals = key
-    shape = _common_shape(primitive, avals)
+    shape, dtypes = _common_shape(primitive, avals), primitive.loop_dtypes(avals)
     steps, targets, are_plain, fits = [], [], True, True
-    for aval, dtype in zip(avals, primitive.operand_dtypes(avals), strict=True):
+    for aval, dtype in zip(avals, dtypes):
         target = ShapedArray(shape if aval.ndim else (), dtype)
         changed = target.dtype if target.dtype != aval.dtype or aval.weak_type else None
         stretch = Broadcast(target.shape) if target.shape != aval.shape else None
@@ -248,7 +248,10 @@ def _make_plan(key: tuple[Any, ...]) -> _Plan:
             fits &= stretch is None and aval is _FLOAT_AVAL and changed is _FLOAT64
         targets.append(target)
         steps.append((changed, stretch))
-    out = primitive.abstract(*targets)
+    if primitive.is_typed_by_ufunc:
+        out = ShapedArray(shape, dtypes[len(avals)])
+    else:
+        out = primitive.abstract(*targets)
     if any([a.weak_type for a in avals]) and all([a.weak_type or a.dtype == np.bool_ for a in avals]):
         out = ShapedArray(out.shape, out.dtype, out.dtype != np.bool_)
     if len(_plans) >= _PLAN_LIMIT:

@@ -316,6 +316,8 @@ def _accumulator(a: Any, dtype: Any, ufunc: Any) -> Array:
 
     Where a smaller one is asked for, the machine's too: the result wraps around when it is narrowed.
     """
+    if dtype is None and a.dtype.kind in "fc":
+        return a
     x = convert(a, _accumulator_dtype(ufunc, a.dtype) if dtype is None else np.dtype(dtype))
     return x if dtype is None or x.dtype.kind in "fc" else convert(x, _accumulator_dtype(ufunc, x.dtype))
 

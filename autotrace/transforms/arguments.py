@@ -60,10 +60,10 @@ def select(
 
     Raises ``TypeError`` or ``ValueError`` for positions and names that the call does not have.
     """
-    if argnums is None and argnames is None:
-        if len(args) == 1 and not kwargs:
+    if argnames is None and (argnums is None or type(argnums) is int):
+        argnums = argnums or 0
+        if argnums == 0 and len(args) == 1 and not kwargs:
             return Selection(args, fun, True, ("argument[0]",))
-        argnums = 0
     positions = () if argnums is None else positions_of(argnums, len(args), what)
     names: tuple[str, ...] = ()
     if argnames is not None:
