@@ -1,14 +1,14 @@
 """Loops and branches of scalars run on Python's numbers: they give what NumPy's loop gives, warnings included."""
 
+import operator
 import warnings
 
 import numpy as np
 import pytest
 
-from autotrace import cond, fori_loop, grad, jit, make_jaxpr, scan, switch, value_and_grad, vjp, while_loop
-from autotrace.compile import scalars
+from autotrace import cond, fori_loop, grad, jit, make_jaxpr, scan, switch, vjp, while_loop
+from autotrace.compile import floats, scalars
 from autotrace.compile.blocks import Branches, Rows
-from autotrace.compile.codegen import generate
 from autotrace.compile.program import Program, optimize
 from autotrace.compile.scalars import is_scalar_program
 from autotrace.errors import LoopMemoryError
@@ -238,3 +238,139 @@ def test_random_derivatives_of_loops_give_what_numpy_gives(seed):
             agree(forward, args)
         if is_scalar_program(optimize(back)):
             agree(back, args)
+
+
+@pytest.mark.parametrize("impl", [np.multiply, np.maximum, np.floor])
+def test_a_planted_fault_is_seen(monkeypatch, impl):
+    wrong = {
+        np.multiply: (operator.mul, floats.Operation("{0} * {1}", "01")),  # an overflow that nobody looks for
+        np.maximum: (np.maximum, floats.Operation("max({0}, {1})")),  # loses a NaN that comes second
+        np.floor: (np.floor, floats.Operation("float(int({0}))")),  # rounds to zero
+    }[impl]
+    monkeypatch.setitem(floats._TABLES[floats.FLOAT], *wrong)
+    with pytest.raises(AssertionError):
+        for seed in SEEDS:
+            maker = Maker(seed, True)
+            jaxpr = make_jaxpr(maker.function())(0.5, 0.25, np.ones(9))
+            for args in tries(maker):
+                agree(jaxpr, args, True)
+
+
+def test_an_infinity_that_a_loop_swallows_still_warns():
+    f = jit(lambda x: fori_loop(0, 30, lambda i, c: 1.0 + 1.0 / (c * x * x), x))
+    program = Program(make_jaxpr(lambda x: fori_loop(0, 30, lambda i, c: 1.0 + 1.0 / (c * x * x), x))(1.0))
+    assert np.isfinite(f(1.5))
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        program.compiled(np.float64(1e200))
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        program.compiled(np.float64(1e200))
+
+
+def test_integers_wrap_as_numpys_do():
+    def f(n):
+        return fori_loop(0, 50, lambda i, c: c * 3 + i, n)
+
+    jaxpr = make_jaxpr(f)(1)
+    assert agree(jaxpr, [np.int64(1)], exact=True)
+    assert not agree(make_jaxpr(lambda n: fori_loop(0, 20, lambda i, c: c * 3 + i, n))(1), [np.int64(1)], exact=True)
+    count = make_jaxpr(lambda n: while_loop(lambda c: c[1] < 40, lambda c: (c[0] + 1, c[1] + 1), (n, 0))[0])(1)
+    assert not agree(count, [np.int64(2**63 - 41)], exact=True)
+    assert agree(count, [np.int64(2**63 - 3)], exact=True)
+    assert agree(
+        make_jaxpr(lambda x: x.astype(int) + fori_loop(0, 3, lambda i, c: c + i, 0))(1.0),
+        [np.float64(1e30)],
+    )
+
+
+def test_a_number_that_is_infinite_from_the_start_needs_no_numpy():
+    def least(xs):
+        return scan(lambda best, x: (np.minimum(best, x), best), np.inf, xs)
+
+    jaxpr = make_jaxpr(least)(np.ones(5))
+    assert not agree(jaxpr, [np.array([3.0, 1.0, 2.0, -1.0, 5.0])], exact=True)
+
+
+@pytest.mark.parametrize("length", [0, 1, 1_000, 250_000])
+def test_loops_of_any_length(length):
+    xs = np.sin(np.arange(float(length)))
+
+    def f(k, xs):
+        (total, n), (ys, odd) = scan(lambda c, x: ((0.5 * c[0] + k * x, c[1] + 1), (c[0], c[1] % 2 == 1)), (0.0, 0), xs)
+        return total, n, ys, odd
+
+    agree(make_jaxpr(f)(1.0, xs), [np.float64(0.25), xs])
+    loss = lambda k, xs: np.sum(f(k, xs)[2] * 1.0)  # noqa: E731
+    assert np.isfinite(jit(grad(loss, argnums=(0, 1)))(0.25, xs)[0])
+
+
+def test_a_differentiated_while_loop_keeps_its_bound(monkeypatch):
+    monkeypatch.setenv("AUTOTRACE_LOOP_BYTES", "20000")
+    loss = lambda x, n: while_loop(lambda c: c[1] < n, lambda c: (np.sin(c[0]) * x, c[1] + 1), (x, 0))[0]  # noqa: E731
+    slope = jit(lambda x, n: vjp(lambda x: loss(x, n), x)[1](1.0)[0])
+    jaxpr = optimize(make_jaxpr(lambda x, n: vjp(lambda x: loss(x, n), x)[1](1.0)[0])(1.0, 5))
+    program = Program(jaxpr)
+    assert is_scalar_program(jaxpr)
+    agree(jaxpr, [np.float64(1.2), np.int64(100)])
+    np.testing.assert_allclose(slope(1.2, 100), program.compiled(np.float64(1.2), np.int64(100))[0])
+    with pytest.raises(LoopMemoryError, match="runs that keep"):
+        program.compiled(np.float64(1.2), np.int64(10**9))
+
+
+def test_derivatives_of_a_while_loop_to_second_order():
+    root = lambda a: while_loop(lambda x: np.abs(x * x - a) > 1e-12, lambda x: x - (x * x - a) / (2.0 * x), a)  # noqa: E731
+    slope = lambda a: vjp(root, a)[1](1.0)[0]  # noqa: E731
+    for f, expected in (
+        (root, 3.0),
+        (slope, 1 / 6),
+        (grad(slope), -1 / 108),
+        (lambda a: vjp(slope, a)[1](1.0)[0], -1 / 108),
+    ):
+        jaxpr = make_jaxpr(f)(9.0)
+        assert not agree(jaxpr, [np.float64(9.0)])
+        for _ in range(30):
+            np.testing.assert_allclose(jit(f)(9.0), expected, rtol=1e-9)
+
+
+def test_a_loop_beside_arrays_runs_on_floats_itself():
+    def f(x, a):
+        y, ys = scan(lambda c, row: (np.sin(c) * row, c), a, x @ x[0])
+        return np.sum(y * np.tanh(x @ ys))
+
+    x = np.linspace(-1.0, 1.0, 3_600).reshape(60, 60)
+    jitted, expected = jit(f), f(x, 0.5)
+    for _ in range(30):
+        np.testing.assert_allclose(jitted(x, 0.5), expected, rtol=1e-12)
+    [loop] = [e.primitive for e in make_jaxpr(f)(x, 0.5).equations if e.primitive.name == "scan"]
+    assert loop.on_scalars is not None
+    assert "sin(" in loop.on_scalars.source
+
+
+def test_results_of_loops_are_nobody_elses():
+    xs = np.arange(30.0)
+    f = jit(lambda xs: (scan(lambda c, x: (c + x, x), 0.0, xs), xs))
+    for _ in range(30):
+        (_, ys), same = f(xs)
+        ys[...] = same[...] = 7.0
+    np.testing.assert_array_equal(xs, np.arange(30.0))
+
+
+def test_programs_that_stay_with_numpy():
+    xs = np.ones(5)
+    for f, args in (
+        (lambda x: fori_loop(0, 5, lambda i, c: c * x, np.float32(1.0)), [np.float32(0.5)]),
+        (lambda x: fori_loop(0, 5, lambda i, c: c * x, 1.0 + 0.0j), [1.0j]),
+        (lambda x: fori_loop(0, 5, lambda i, c: c * x, np.ones(3)), [2.0]),
+        (lambda x: np.sum(x), [xs]),
+        (lambda x: scan(lambda c, y: (c + np.sum(x), y), 0.0, x), [xs]),
+        (lambda x: fori_loop(0, 5, lambda i, c: c + np.int8(1), np.int8(1)) + x, [np.int8(3)]),
+    ):
+        assert not is_scalar_program(optimize(make_jaxpr(f)(*args)))
+
+
+def test_the_source_of_a_loop():
+    newton = lambda a: while_loop(lambda x: np.abs(x * x - a) > 1e-12, lambda x: x - (x * x - a) / (2.0 * x), 1.0)  # noqa: E731
+    source = jit(newton).lower(2.0).source()
+    for line in ("while True:", "v2 = (v1 * v1) - v0_", "if not abs(v2) > 1e-12: break", "v1 = v1 - (v2 / v3)"):
+        assert f"{line}\n" in source
+    source = jit(lambda r: fori_loop(0, 100, lambda i, x: r * x * (1.0 - x), 0.5)).lower(2.0).source()
+    assert "for _ in repeat(None, 100):\n            v1 = (v0_ * v1) * (1.0 - v1)\n" in source

@@ -411,6 +411,10 @@ class _Block:
         self.counters: set[Atom] = set()
         """Integers of the carry that change by a number: the last one tells that none has left the range."""
 
+    def expression(self, atom: Atom) -> str:
+        """Return what stands for a value where nothing stands beside it."""
+        return self._pending.pop(atom) if atom in self._pending else self.name(atom)
+
     def name(self, atom: Atom) -> str:
         """Return the name of a value, or a number as it is written."""
         if atom in self._pending:
@@ -639,7 +643,7 @@ class _Loop:
         if self._plan.truth is not None:
             self._inner.write(self._plan.asking)
             self._inner.look(self._plan.asked)
-            self._writer.line(f"if not {self._inner.name(self._plan.truth)}: break")
+            self._writer.line(f"if not {self._inner.expression(self._plan.truth)}: break")
 
     def run(self) -> None:
         """Write a run."""
