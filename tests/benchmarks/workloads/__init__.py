@@ -17,6 +17,7 @@ from . import (
     network,
     overhead,
     recurrent,
+    scalar_loops,
 )
 from .workload import Workload
 
@@ -33,6 +34,7 @@ _MODULES = (
     kmeans,
     lstm,
     recurrent,
+    scalar_loops,
     nested,
 )
 
