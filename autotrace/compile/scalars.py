@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -202,9 +202,7 @@ class _Plans:
     def _made(self, equation: Equation) -> _Plan:
         block, roles = equation.primitive.block(), _roles(equation)
         counts = len(roles.fixed), len(roles.carry)
-        programs: _Programs = (
-            (block.body, [], block.body.equations, None) if type(block) is Rows else _one_program(block, roles.fixed)
-        )
+        programs = _program_of_rows(block, roles.fixed) if type(block) is Rows else _one_program(block, roles.fixed)
         plans = [self._plan(*programs, *counts, listed) for listed in (False, True)]
         return min(plans, key=lambda plan: len(plan.looked_at))  # the first if they are alike
 
@@ -233,22 +231,38 @@ class _Plans:
             carried = still
 
 
+def _as_operands(inputs: Sequence[Var], operands: Sequence[Atom]) -> dict[Atom, Atom]:
+    """Return what constants of a loop are to be called: equal ones alike, and numbers as such."""
+    first: dict[Atom, Var] = {}
+    return {
+        v: Literal(v.aval.dtype.type(atom.value)) if type(atom) is Literal else first.setdefault(atom, v)
+        for v, atom in zip(inputs, operands, strict=True)
+    }
+
+
+def _renamed(equations: Iterable[Equation], names: dict[Atom, Atom]) -> list[Equation]:
+    return [e._replace(inputs=tuple([names.get(v, v) for v in e.inputs])) for e in equations]
+
+
+def _program_of_rows(block: Rows, fixed: Sequence[Atom]) -> _Programs:
+    """Return the program of a run for given constants, with nothing to be asked."""
+    body = block.body
+    names = _as_operands(body.in_vars[: block.consts], fixed)
+    outputs = [names.get(v, v) for v in body.outputs]
+    program = simplify(body.replace(equations=_renamed(body.equations, names), outputs=outputs), reassociate=False)
+    return program, [], program.equations, None
+
+
 def _one_program(block: Repeated, fixed: Sequence[Atom]) -> _Programs:
     """Return condition and body as one program, what both compute computed once, and cut in two again."""
     condition, body = block.condition, block.body
     own = [*condition.in_vars[: block.asked], *body.in_vars[: block.consts]]
-    first: dict[Atom, Var] = {}
-    names: dict[Atom, Atom] = {v: first.setdefault(atom, v) for v, atom in zip(own, fixed, strict=True)}
+    names = _as_operands(own, fixed)
     names.update(zip(condition.in_vars[block.asked :], body.in_vars[block.consts :], strict=True))
-
-    def named(atom: Atom) -> Atom:
-        return atom if type(atom) is Literal else names.get(atom, atom)
-
-    equations = [e._replace(inputs=tuple(map(named, e.inputs))) for e in (*condition.equations, *body.equations)]
     program = Jaxpr(
         [*own, *body.in_vars[block.consts :]],
-        equations,
-        [named(condition.outputs[0]), *map(named, body.outputs)],
+        _renamed([*condition.equations, *body.equations], names),
+        [names.get(v, v) for v in (condition.outputs[0], *body.outputs)],
         [*condition.const_vars, *body.const_vars],
         [*condition.constants, *body.constants],
     )
@@ -542,7 +556,7 @@ class _Block:
     # -- loops --
 
     def _write_rows(self, equation: Equation, block: Rows) -> None:
-        roles, writer, body = _roles(equation), self.writer, block.body
+        roles, writer, body = _roles(equation), self.writer, self.writer.plans.of(equation).jaxpr
         read = {v for e in body.equations for v in e.inputs}.union(body.outputs)
         for mask in roles.mask:
             if self.name(mask) not in writer.true_rows:
