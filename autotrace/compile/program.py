@@ -22,6 +22,8 @@ __all__ = ["Program", "optimize"]
 
 RUNS_BEFORE_COMPILING = 24
 ELEMENTS_OF_COMPILING = 2_000
+"""Elements of output for each equation from which a second run pays for compiling."""
+ELEMENTS_OF_COMPILING_AT_ONCE = 12_000
 """Elements of output that are computed in about the time of compiling one equation."""
 LONGEST = 100_000
 """Equations; longer programs stay interpreted: compiling them would take seconds."""
@@ -35,7 +37,7 @@ def optimize(jaxpr: Jaxpr) -> Jaxpr:
 class Program:
     """A callable of a jaxpr, from its leaves (arrays and NumPy scalars) to the list of its outputs."""
 
-    __slots__ = ("_compiled", "_optimized", "_runs", "fresh", "is_large", "jaxpr")
+    __slots__ = ("_compiled", "_optimized", "_runs", "fresh", "is_huge", "is_large", "jaxpr")
 
     def __init__(self, jaxpr: Jaxpr) -> None:
         self.jaxpr = jaxpr
@@ -46,7 +48,9 @@ class Program:
         """Outputs are arrays of their own by construction: nobody has to look, and copy."""
         elements = sum([v.aval.size for e in jaxpr.equations for v in e.outputs])
         self.is_large = elements >= max(SMALLEST, ELEMENTS_OF_COMPILING * len(jaxpr.equations))
-        """One run costs more than compiling, and would keep more."""
+        """A few runs cost more than compiling, and would keep more."""
+        self.is_huge = elements >= max(SMALLEST, ELEMENTS_OF_COMPILING_AT_ONCE * len(jaxpr.equations))
+        """One run costs more than compiling."""
 
     def __call__(self, *leaves: Any) -> Sequence[Any]:
         if self._compiled is not None and not is_watching():

@@ -238,7 +238,7 @@ class Jitted(Transformed):
         if _disabled.get():
             return self._fun(*args, **kwargs)
         arguments = self._arguments(args, kwargs)
-        if key is None or any(type(x) is np.ndarray and x.dtype == object for x in args):
+        if key is None or any(type(x) is np.ndarray and (x.dtype == object or not x.dtype.isnative) for x in args):
             key = (arguments.tree, tuple(arguments.avals), arguments.static)
         if any(type(x) is Tracer for x in arguments.leaves):
             return self._in_trace(key, arguments)
@@ -294,10 +294,10 @@ class Jitted(Transformed):
         path, values = self._record(arguments)
         jaxpr = path.program.jaxpr
         spoken = path.talks and effect_trace() is not None
-        if path.program.is_large and not spoken and not any(type(x) is Tracer for x in jaxpr.constants):
+        if path.program.is_huge and not spoken and not any(type(x) is Tracer for x in jaxpr.constants):
             outs = path.program(*arguments.leaves)
         else:
-            outs = evaluate(jaxpr, arguments.leaves, values)
+            outs = evaluate(jaxpr, arguments.leaves, values, frugal=path.program.is_large)
         if any(type(x) is Tracer for x in (*jaxpr.constants, *outs)):
             return tree_unflatten(path.out_tree, outs)  # closes over an enclosing trace: good for this call only
         self._cache.misses += 1

@@ -29,6 +29,7 @@ from ..ir import (
     aval_of,
     in_phase,
     is_watching,
+    last_uses,
     phase_name,
     place,
     user_source,
@@ -380,15 +381,18 @@ def _copied(equation: Equation, values: dict[Atom, Any]) -> bool:
     return True
 
 
-def run_all(jaxpr: Jaxpr, values: dict[Atom, Any]) -> None:
-    """Evaluate every equation whose outputs are not in ``values`` yet."""
+def run_all(jaxpr: Jaxpr, values: dict[Atom, Any], frees: dict[int, list[Var]] | None = None) -> None:
+    """Evaluate every equation whose outputs are not in ``values`` yet.
+
+    ``frees`` lists by the index of an equation the variables whose arrays nobody will ask for after it.
+    """
     if is_watching() or _current.get() is not None or any([type(x) is Tracer for x in values.values()]):
         for equation in jaxpr.equations:
             if not equation.outputs or equation.outputs[0] not in values:
                 run(equation, values)
         return
     try:  # on arrays alone nothing is recorded: no dispatch, no source to keep
-        for equation in jaxpr.equations:
+        for index, equation in enumerate(jaxpr.equations):
             primitive, inputs, outputs, _ = equation
             if outputs and outputs[0] in values:
                 continue
@@ -397,19 +401,26 @@ def run_all(jaxpr: Jaxpr, values: dict[Atom, Any]) -> None:
                 values.update(zip(outputs, result, strict=True))
             else:
                 values[outputs[0]] = result
+            if frees is not None:
+                del result
+                for var in frees.get(index, ()):
+                    values.pop(var, None)
     except Exception as error:
         raise annotate(error, equation) from error.__cause__
 
 
-def evaluate(jaxpr: Jaxpr, inputs: Sequence[Any], known: dict[Atom, Any] | None = None) -> list[Any]:
+def evaluate(
+    jaxpr: Jaxpr, inputs: Sequence[Any], known: dict[Atom, Any] | None = None, frugal: bool = False
+) -> list[Any]:
     """Run ``jaxpr`` on arrays, or on tracers: then its equations are recorded in their trace.
 
-    ``known`` holds values that tracing has computed already, and takes the others.
+    ``known`` holds values that tracing has computed already, and takes the others, with ``frugal`` no longer than they
+    are needed.
     """
     values: dict[Atom, Any] = {} if known is None else known
     values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, inputs, strict=True))
-    run_all(jaxpr, values)
+    run_all(jaxpr, values, last_uses(jaxpr) if frugal else None)
     return [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
 
 
