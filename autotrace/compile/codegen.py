@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from ..ir import Atom, Equation, Jaxpr, ShapedArray, annotate, last_uses, place
+from ..ir import Atom, Equation, Jaxpr, Primitive, ShapedArray, Var, annotate, last_uses, place
 from .buffers import implicit_broadcasts, may_hold, renamed, spare_buffers
 from .expressions import Writer, has_place
-from .scalars import generate_scalar, is_scalar_program, lone
+from .scalars import generate_scalar, is_scalar_program
 
-__all__ = ["Compiled", "Memory", "compiled", "generate", "generate_loop", "write_equations"]
+__all__ = ["Compiled", "Memory", "compiled", "generate", "generate_loop", "generate_on_scalars", "write_equations"]
 
 _FILE = "<autotrace program>"
 
@@ -54,8 +54,9 @@ def generate(jaxpr: Jaxpr, rounding: bool = False) -> Compiled:
 
     With ``rounding``, results may differ from the interpreter's by rounding: scalars run on ``math``.
     """
-    if rounding and is_scalar_program(jaxpr):
-        return Compiled(*generate_scalar(jaxpr, Lazily(jaxpr)), jaxpr)
+    on_scalars = generate_on_scalars(jaxpr) if rounding else None
+    if on_scalars is not None:
+        return on_scalars
     writer = Writer(jaxpr, rounding)
     lines = [f"def program({', '.join(writer.name(v) for v in jaxpr.in_vars)}):"]
     where: dict[int, int] = {}
@@ -65,18 +66,25 @@ def generate(jaxpr: Jaxpr, rounding: bool = False) -> Compiled:
     return compiled(writer, lines, where, jaxpr)
 
 
+def generate_on_scalars(jaxpr: Jaxpr, on_numpy: Callable[..., Sequence[Any]] | None = None) -> Compiled | None:
+    """Generate the function of ``jaxpr`` on Python's numbers; None if not all in it are scalars.
+
+    ``on_numpy`` does the same on NumPy.
+    """
+    if not is_scalar_program(jaxpr):
+        return None
+    return Compiled(*generate_scalar(jaxpr, on_numpy or Lazily(jaxpr)), jaxpr)
+
+
 def generate_loop(
-    primitive: Any,
+    primitive: Primitive,
     inputs: Sequence[ShapedArray],
     outputs: Sequence[ShapedArray],
     on_numpy: Callable[..., Sequence[Any]],
 ) -> Compiled | None:
-    """Generate the function of a loop on Python's numbers; None if not all in it are scalars.
-
-    ``on_numpy`` does the same on NumPy.
-    """
-    jaxpr = lone(primitive, inputs, outputs)
-    return Compiled(*generate_scalar(jaxpr, on_numpy), jaxpr) if is_scalar_program(jaxpr) else None
+    """Generate the function of a loop on Python's numbers; None if not all in it are scalars."""
+    given, made = tuple([Var(a) for a in inputs]), tuple([Var(a) for a in outputs])
+    return generate_on_scalars(Jaxpr(given, [Equation(primitive, given, made)], made), on_numpy)
 
 
 def compiled(writer: Writer, lines: Sequence[str], where: dict[int, int], jaxpr: Jaxpr) -> Compiled:

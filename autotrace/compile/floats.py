@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..ir import Equation
+from ..ir import Equation, ShapedArray
 from ..primitives.arithmetic import IntegerPow
 from ..primitives.comparison import Select
 from ..primitives.promotion import Broadcast, Convert
@@ -128,6 +129,7 @@ _OF_ANY: dict[Any, Operation] = {
     operator.eq: Operation("{0} == {1}"),
     operator.ne: Operation("{0} != {1}"),
 }
+_DTYPES = frozenset((FLOAT, INT, BOOL))
 _TABLES = {FLOAT: _OF_FLOATS | _OF_ANY, INT: _OF_INTS | _OF_ANY, BOOL: _OF_TRUTHS | _OF_ANY}
 
 _CONVERSIONS = {
@@ -154,38 +156,57 @@ def operation(equation: Equation) -> Operation | None:
     """Return the expression of an equation of scalars, or from scalars to rows or back; None if there is none."""
     primitive: Any = equation.primitive
     kind = type(primitive)
-    avals = [v.aval for v in equation.inputs]
-    if any(a.dtype not in _TABLES or a.ndim > (kind is ReduceSum) for a in avals):
-        return None
     if kind is Guard:
-        return Operation("") if primitive.kind in ("bool", "int", "float") else None
-    if kind is ReduceSum:
-        return _sum(avals[0].dtype) if avals[0].ndim and primitive.axes == (0,) else None
-    if kind is Broadcast:
-        return _kept(f"[{{0}}] * {primitive.shape[0]}") if len(primitive.shape) == 1 else None
-    if kind is Select:
-        return (
-            Operation("({1} if {0} else {2})") if avals[0].dtype == BOOL and avals[1].dtype == avals[2].dtype else None
-        )
-    if kind is StopGradient:
-        return _kept("{0}")
-    if kind is Convert:
-        return _CONVERSIONS.get((avals[0].dtype, primitive.dtype))
-    if kind is IntegerPow:
-        return _integer_pow(primitive.y) if avals[0].dtype == FLOAT else None
+        return _GUARD if primitive.kind in ("bool", "int", "float") else None
+    avals = [v.aval for v in equation.inputs]
     dtypes = {a.dtype for a in avals}
+    if not dtypes <= _DTYPES or [a for a in avals if a.ndim > (kind is ReduceSum)]:
+        return None
+    found = _SPECIAL.get(kind)
+    if found is not None:
+        return found(primitive, avals)
+    if len(dtypes) != 1:
+        return None
     try:
-        return _TABLES[dtypes.pop()].get(primitive.impl) if len(dtypes) == 1 else None
-    except TypeError:
+        return _TABLES[dtypes.pop()].get(primitive.impl)
+    except TypeError:  # an implementation that cannot be hashed
         return None
 
 
-def _sum(dtype: Any) -> Operation | None:
+def _select(primitive: Any, avals: Sequence[ShapedArray]) -> Operation | None:
+    chosen = avals[0].dtype == BOOL and avals[1].dtype == avals[2].dtype
+    return Operation("({1} if {0} else {2})") if chosen else None
+
+
+def _convert(primitive: Any, avals: Sequence[ShapedArray]) -> Operation | None:
+    return _CONVERSIONS.get((avals[0].dtype, primitive.dtype))
+
+
+def _broadcast(primitive: Any, avals: Sequence[ShapedArray]) -> Operation | None:
+    return _kept(f"[{{0}}] * {primitive.shape[0]}") if len(primitive.shape) == 1 else None
+
+
+def _sum(primitive: Any, avals: Sequence[ShapedArray]) -> Operation | None:
     """Return the sum of rows, exact; it raises where some partial sum overflows."""
-    return _kept("fsum({0})") if dtype == FLOAT else _doubtful("sum({0})") if dtype == INT else None
+    if avals[0].ndim != 1 or primitive.axes != (0,):
+        return None
+    return {FLOAT: _kept("fsum({0})"), INT: _doubtful("sum({0})")}.get(avals[0].dtype)
 
 
-def _integer_pow(y: int) -> Operation:
-    if 1 <= y <= 3:
-        return _doubtful(" * ".join(["{0}"] * y), "0")
-    return Operation(f"{{0}} ** {y}")
+def _integer_pow(primitive: Any, avals: Sequence[ShapedArray]) -> Operation | None:
+    if avals[0].dtype != FLOAT:
+        return None
+    if 1 <= primitive.y <= 3:
+        return _doubtful(" * ".join(["{0}"] * primitive.y), "0")
+    return Operation(f"{{0}} ** {primitive.y}")
+
+
+_SPECIAL: dict[type, Callable[[Any, Sequence[ShapedArray]], Operation | None]] = {
+    Select: _select,
+    Convert: _convert,
+    Broadcast: _broadcast,
+    ReduceSum: _sum,
+    IntegerPow: _integer_pow,
+    StopGradient: lambda primitive, avals: _kept("{0}"),
+}
+_GUARD = Operation("")

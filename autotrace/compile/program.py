@@ -13,10 +13,9 @@ from ..ir import Atom, Jaxpr, Primitive, is_watching
 from ..primitives.families import Elementwise
 from ..primitives.reduction import Reduction
 from ..tracing import evaluate
-from .codegen import Compiled, generate
+from .codegen import Compiled, generate, generate_on_scalars
 from .fusion import SMALLEST
 from .passes import PASSES, run_passes
-from .scalars import is_scalar_program
 
 __all__ = ["Program", "optimize"]
 
@@ -79,10 +78,10 @@ class Program:
     def compiled(self) -> Compiled:
         """The generated function, made now if need be."""
         if self._compiled is None:
-            if is_scalar_program(self.optimized):  # a shorter loop beside rows of NumPy's would not be one any more
-                self._compiled = generate(self.optimized, rounding=True)
-            else:
-                self._compiled = generate(run_passes(self.optimized, [s for s in PASSES if not s.exact]), rounding=True)
+            # Before the passes: they would take what NumPy does for all rows at once out of loops of scalars.
+            self._compiled = generate_on_scalars(self.optimized) or generate(
+                run_passes(self.optimized, [s for s in PASSES if not s.exact]), rounding=True
+            )
             self.fresh = _are_fresh(self.optimized)
         return self._compiled
 

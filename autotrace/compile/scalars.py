@@ -21,29 +21,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import GuardError
-from ..ir import Atom, Equation, Jaxpr, Literal, ShapedArray, Var
+from ..ir import Atom, Equation, Jaxpr, Literal, Var
 from ..primitives.arithmetic import Add, Sub
 from ..tracing import Guard
 from .blocks import Branches, Repeated, Rows
 from .floats import BOOL, FLOAT, INT, MATH, Operation, operation
 from .simplify import simplify
 
-__all__ = ["generate_scalar", "is_scalar_program", "lone"]
+__all__ = ["generate_scalar", "is_scalar_program"]
 
 _TYPES = {FLOAT: ("float", "float64"), INT: ("int", "int64"), BOOL: ("bool", "bool_")}
 """What each value is called as Python's number and as NumPy's scalar."""
+_PYTHONS: dict[Any, type] = {FLOAT: float, INT: int, BOOL: bool}
 _CODES = {FLOAT: "d", INT: "q", BOOL: "b"}
 _LISTED = 200_000
 """Rows up to which they are a list: four times the memory of an array of the standard library's, less time."""
 _DEEPEST = 8
 """Expressions that stand in one another; Python's parser has a bound."""
 _DOUBT = "raise ArithmeticError"
-
-
-def lone(primitive: Any, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> Jaxpr:
-    """Return the program of one equation, that of ``primitive``."""
-    given, made = tuple([Var(a) for a in inputs]), tuple([Var(a) for a in outputs])
-    return Jaxpr(given, [Equation(primitive, given, made)], made)
 
 
 # -- which programs --------------------------------------------------------------------------------
@@ -55,11 +50,16 @@ def is_scalar_program(jaxpr: Jaxpr) -> bool:
     Arrays may also be handed through.
     """
     made = [v for v in jaxpr.outputs if not _is_handed_through(jaxpr, v)]
-    read = {v for e in jaxpr.equations for v in e.inputs}
+    read = _read(jaxpr)
     rank = max(
         [v.aval.ndim for v in (*made, *[v for v in (*jaxpr.in_vars, *jaxpr.const_vars) if v in read])], default=0
     )
     return bool(jaxpr.equations) and rank <= 1 and _is_scalar(jaxpr.replace(outputs=made), made)
+
+
+def _read(jaxpr: Jaxpr) -> set[Atom]:
+    """Return the variables that equations read."""
+    return {v for e in jaxpr.equations for v in e.inputs if type(v) is Var}
 
 
 def _is_handed_through(jaxpr: Jaxpr, atom: Atom) -> bool:
@@ -72,8 +72,9 @@ def _is_scalar(jaxpr: Jaxpr, ys: Sequence[Atom] = ()) -> bool:
     given: set[Atom] = set()
     atoms: set[Atom] = set(jaxpr.outputs)
     for equation in jaxpr.equations:
-        atoms.update((*equation.inputs, *equation.outputs))
-        rows = [v for v in equation.inputs if v.aval.ndim]
+        inputs = [v for v in equation.inputs if type(v) is not Literal]
+        atoms.update(inputs, equation.outputs)
+        rows = [v for v in inputs if v.aval.ndim]
         if equation.primitive.block() is not None:
             made.update(equation.outputs)
             given.update(rows)
@@ -182,8 +183,9 @@ class _Plans:
                 out = equation.outputs[0]
                 if known.doubtful and out.aval.dtype == FLOAT:
                     relied_on(out)
-                if out in covered:
-                    covered.update([equation.inputs[int(k)] for k in known.kept])
+                if known.kept and out in covered:
+                    kept = [equation.inputs[int(k)] for k in known.kept]
+                    covered.update([v for v in kept if type(v) is not Literal])
                 continue
             if type(block) is Branches:
                 for out in equation.outputs:
@@ -291,7 +293,7 @@ def generate_scalar(
     writer = _Writer(len(jaxpr.in_vars))
     parameters = [f"v{i}" for i in range(len(jaxpr.in_vars))]
     taken = [f"{name}_" for name in parameters]
-    read = {v for e in jaxpr.equations for v in e.inputs}.union([v for v in jaxpr.outputs if not v.aval.ndim])
+    read = _read(jaxpr).union([v for v in jaxpr.outputs if not v.aval.ndim])
     for var, name, own in zip(jaxpr.in_vars, parameters, taken, strict=True):
         if var in read:
             writer.line(f"{own} = {'listed' if var.aval.ndim else _TYPES[var.aval.dtype][0]}({name})")
@@ -427,24 +429,20 @@ class _Block:
 
     def expression(self, atom: Atom) -> str:
         """Return what stands for a value where nothing stands beside it."""
-        return self._pending.pop(atom) if atom in self._pending else self.name(atom)
+        if type(atom) is not Literal:
+            return self._pending.pop(atom) if atom in self._pending else self.name(atom)
+        number = _PYTHONS[atom.aval.dtype](atom.value)
+        return repr(number) if math.isfinite(number) else self.writer.hold(number)
 
     def name(self, atom: Atom) -> str:
-        """Return the name of a value, or a number as it is written."""
-        if atom in self._pending:
-            text = self._pending.pop(atom)
+        """Return the name of a value, or a number as it is written, in brackets where it needs them."""
+        if type(atom) is Literal or atom in self._pending:
+            text = self.expression(atom)
             return f"({text})" if " " in text or text[0] == "-" else text
         found = self._names.get(atom)
-        if found is not None:
-            return found
-        if type(atom) is not Literal:
+        if found is None:
             found = self._names[atom] = self.writer.fresh()
-            return found
-        number = np.asarray(atom.value).astype(atom.aval.dtype).item()
-        if not math.isfinite(number):
-            return self.writer.hold(number)
-        text = repr(number)
-        return text if text[0] != "-" else f"({text})"
+        return found
 
     def look(self, atoms: Sequence[Atom]) -> None:
         """Write that the program is left to NumPy if one of ``atoms`` is not finite."""
