@@ -55,6 +55,7 @@ from autotrace import (
 from autotrace import errors as e
 from autotrace.primitives.arithmetic import Add
 from autotrace.primitives.trigonometric import Sin
+from tests.messages import message_of
 
 TABLE = []
 
@@ -83,7 +84,7 @@ def test_message(function, error, message):
     expected = message
     for mark in ("here", "born", "there", "beyond"):
         expected = expected.replace(f"{{{mark}}}", _marked(function, mark))
-    assert str(caught.value) == expected
+    assert message_of(caught.value) == expected
     assert type(caught.value) is error
 
 

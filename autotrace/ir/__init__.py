@@ -1,6 +1,6 @@
 """The intermediate representation. It knows arrays by shape and dtype, and nothing of tracing."""
 
-from .avals import DYNAMIC, ShapedArray, aval_of, dtype_name, float0, is_inexact, tangent_dtype
+from .avals import DYNAMIC, ShapedArray, aval_of, dtype_name, float0, is_inexact, native, tangent_dtype
 from .check import check_jaxpr
 from .cost import Cost, equation_cost, program_cost
 from .dependence import PAIRS, Dependence, Operand, Sets, count_of, entries_of, joined, united
@@ -90,6 +90,7 @@ __all__ = [
     "last_uses",
     "load_jaxpr",
     "map_programs",
+    "native",
     "parameters_key",
     "parse_jaxpr",
     "phase_name",

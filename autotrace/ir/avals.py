@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-__all__ = ["DYNAMIC", "ShapedArray", "aval_of", "dtype_name", "float0", "is_inexact", "tangent_dtype"]
+__all__ = ["DYNAMIC", "ShapedArray", "aval_of", "dtype_name", "float0", "is_inexact", "native", "tangent_dtype"]
 
 DYNAMIC: Final = -1
 """The length of an axis that only the run of a program tells."""
@@ -38,6 +38,8 @@ class ShapedArray:
 
     An axis of length ``DYNAMIC`` is as long as the run makes it: what a loop of unknown length keeps. It prints as
     ``?``, and counts as one in ``size``.
+
+    The order of bytes is the machine's: arrays of another one are converted where they enter (:func:`native`).
 
     ``weak_type`` marks what came from a Python number: it adapts to the dtype it meets (NEP 50). It
     steers promotion while tracing only: operands of an equation have their dtypes made equal before.
@@ -68,6 +70,7 @@ class ShapedArray:
     def _intern(cls, key: tuple[tuple[int, ...], np.dtype[Any], bool]) -> ShapedArray:
         shape, dtype, weak_type = key
         shape, dtype = tuple(map(int, shape)), np.dtype(dtype)
+        dtype = dtype if dtype.isnative else dtype.newbyteorder("=")
         self = object.__new__(cls)
         size = 1
         for length in shape:
@@ -108,6 +111,15 @@ class ShapedArray:
 def _text(aval: ShapedArray) -> str:
     """Return an aval as it prints; most are never printed, and the rest often."""
     return f"{dtype_name(aval.dtype)}[{','.join([str(n) if n >= 0 else '?' for n in aval.shape])}]"
+
+
+def native(x: Any) -> Any:
+    """Return an array with its bytes in the order of this machine, as NumPy's functions return theirs.
+
+    >>> native(np.array([1.0, 2.0], ">f8")).dtype.isnative
+    True
+    """
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 
 def is_inexact(dtype: np.dtype[Any]) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .avals import ShapedArray
+from .avals import ShapedArray, native
 from .equation import Atom, Equation, Literal, Var
 from .finite import is_watching, watch
 from .source import Place, phase_name, place
@@ -76,6 +77,9 @@ def _fitting(x: Any, aval: ShapedArray, position: int) -> Any:
     ):
         return aval.dtype.type(x)
     shape, dtype = getattr(x, "shape", None), getattr(x, "dtype", None)
+    if isinstance(dtype, np.dtype) and not dtype.isnative:
+        x = native(x)
+        dtype = x.dtype
     if shape != aval.shape or dtype != aval.dtype:
         got = ShapedArray(shape, dtype) if isinstance(dtype, np.dtype) and shape is not None else type(x).__name__
         raise TypeError(
@@ -104,7 +108,8 @@ def annotate(error: Exception, equation: Equation) -> Exception:
     if not has_note(error):
         avals = ", ".join(str(atom.aval) for atom in equation.inputs)
         line = f" at {where.file}:{where.line} ({where.function})" if where else ""
-        add_note(error, f"raised by {equation.primitive.name}({avals}){line}")
+        is_told = where is not None and f"{where.file}:{where.line}" in str(error)
+        add_note(error, f"raised by {equation.primitive.name}({avals}){line}", is_told)
     return error
 
 
@@ -113,6 +118,14 @@ def has_note(error: Exception) -> bool:
     return any(note.startswith("autotrace:") for note in getattr(error, "__notes__", ()))
 
 
-def add_note(error: Exception, text: str) -> None:
-    """Add a note of ours to ``error``: ``error.add_note``, which Python 3.10 lacks."""
-    error.__dict__.setdefault("__notes__", []).append(f"autotrace: {text}")
+def add_note(error: Exception, text: str, is_told: bool = False) -> None:
+    """Add a note of ours to ``error``: ``error.add_note``, which Python 3.10 lacks.
+
+    That shows no notes either: there the note ends the message too, unless what matters ``is_told`` by it.
+    """
+    note = f"autotrace: {text}"
+    error.__dict__.setdefault("__notes__", []).append(note)
+    if is_told:
+        return
+    if sys.version_info < (3, 11) and len(error.args) == 1 and str(error) == error.args[0]:
+        error.args = (f"{error}\n{note}",)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from ..errors import AutotraceError, JaxprSyntaxError, JaxprTypeError
-from .avals import DYNAMIC, ShapedArray, dtype_name, float0
+from .avals import DYNAMIC, ShapedArray, dtype_name, float0, native
 from .check import check_jaxpr
 from .equation import Atom, Equation, Literal, Var
 from .jaxpr import Jaxpr
@@ -480,6 +480,9 @@ class _Parser:
                 "Pass it: parse_jaxpr(text, constants=[...]), in the order of the text, or constants={name: array}.",
             )  # fmt: skip
         shape, dtype = getattr(array, "shape", None), getattr(array, "dtype", None)
+        if isinstance(dtype, np.dtype) and not dtype.isnative:
+            array = native(array)
+            dtype = array.dtype
         if shape != aval.shape or dtype != aval.dtype:
             got = ShapedArray(shape, dtype) if isinstance(dtype, np.dtype) and shape is not None else type(array)
             self._fail(f"the constant must be {aval}, and {got} was passed", name, "Pass another array.")

@@ -68,7 +68,10 @@ class Convert(Primitive):
 
 def convert(x: Array, dtype: Any) -> Array:
     """Return ``x`` as an array of ``dtype``; no equation if it is one."""
-    return x if x.dtype is dtype or x.dtype == dtype else bind(Convert(np.dtype(dtype)), x)
+    if x.dtype is dtype or x.dtype == dtype:
+        return x
+    dtype = ShapedArray((), dtype).dtype  # in the machine's order of bytes
+    return x if x.dtype == dtype else bind(Convert(dtype), x)
 
 
 class Broadcast(Primitive):

@@ -109,9 +109,12 @@ def _complain(error: BaseException, whole: bool, code: int) -> int:
     if code == USAGE:
         told = str(error)
     else:
-        notes = [note.removeprefix("autotrace: ") for note in getattr(error, "__notes__", ())]
-        text = " ".join(str(error).split())
-        told = "; ".join([f"{type(error).__name__}: {text}" if text else type(error).__name__, *notes])
+        text, notes = str(error), list(getattr(error, "__notes__", ()))
+        for note in notes:  # in Python 3.10 they end the message
+            text = text.replace(f"\n{note}", "")
+        text = " ".join(text.split())
+        shown = [note.removeprefix("autotrace: ") for note in notes]
+        told = "; ".join([f"{type(error).__name__}: {text}" if text else type(error).__name__, *shown])
     print(f"{NAME}: error: {told}", file=sys.stderr)
     return code
 

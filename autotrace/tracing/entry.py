@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import AutotraceError, MutationError, UnsupportedError
-from ..ir import Atom, Jaxpr, ShapedArray, add_note, aval_of, has_note, raised_at
+from ..ir import Atom, Jaxpr, ShapedArray, add_note, aval_of, has_note, native, raised_at
 from ..tree import PyTreeDef, keystr, tree_flatten, tree_flatten_with_path
 from .guards import here
 from .protocols import FUNCTIONS
@@ -205,8 +205,10 @@ def leaf_value(x: Any, path: str, what: str, cure: str = _PASS_IT_ON) -> Any:
     Raises ``TypeError`` naming the leaf's place among the arguments, and the ``cure``.
     """
     kind = type(x)
-    if kind is Tracer or kind is np.float64 or (kind is np.ndarray and x.dtype.kind in "fciub"):
+    if kind is Tracer or kind is np.float64:
         return x
+    if kind is np.ndarray and x.dtype.kind in "fciub":
+        return x if x.dtype.isnative else native(x)
     if kind in SCALAR_AVALS:
         return SCALAR_AVALS[kind].dtype.type(x)
     try:

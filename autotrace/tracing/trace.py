@@ -30,6 +30,7 @@ from ..ir import (
     in_phase,
     is_watching,
     last_uses,
+    native,
     phase_name,
     place,
     user_source,
@@ -223,7 +224,10 @@ class Trace:
             and isinstance(x, np.ndarray)
             and (SOURCE.get() is None or (self.lasting and x.base is not None))
         )
-        copied = _copy(x) if theirs and self._may_change(x) else x
+        if not x.dtype.isnative:
+            copied = native(x)
+        else:
+            copied = _copy(x) if theirs and self._may_change(x) else x
         var = self.constant(ShapedArray(x.shape, x.dtype), copied)
         self._captured[id(x)] = (x, copied, var)
         return var
@@ -321,7 +325,7 @@ def _copy(x: Any) -> Any:
 def _same_bits(a: Any, b: Any) -> bool:
     """Tell whether two arrays hold the same bits (a changed NaN or sign of zero is a change)."""
     if a.shape != b.shape or a.dtype != b.dtype:
-        return False
+        return not b.dtype.isnative and _same_bits(a, native(b))
     if a.nbytes <= _SMALL:
         return bool(a.tobytes() == b.tobytes())
     bits = f"u{min(a.itemsize, 8)}"
