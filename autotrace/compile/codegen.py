@@ -25,6 +25,8 @@ class Compiled(NamedTuple):
     lines: dict[int, int]
     """Which equation stands at which line."""
     jaxpr: Jaxpr
+    takes_floats: bool = False
+    """Python's floats will do for float64 scalars."""
 
     def commented(self) -> str:
         """Return the source, each stretch of lines under the line of the user's code that it comes from."""
@@ -43,10 +45,12 @@ class Compiled(NamedTuple):
         try:
             return self.function(*inputs)
         except Exception as error:
-            line = _failing_line(error.__traceback__)
-            if line not in self.lines:
-                raise
-            raise annotate(error, self.jaxpr.equations[self.lines[line]]) from error.__cause__
+            raise self.explained(error) from error.__cause__
+
+    def explained(self, error: Exception) -> Exception:
+        """Return an error that the function raised, with the equation that did it."""
+        line = _failing_line(error.__traceback__)
+        return annotate(error, self.jaxpr.equations[self.lines[line]]) if line in self.lines else error
 
 
 def generate(jaxpr: Jaxpr, rounding: bool = False) -> Compiled:
@@ -73,7 +77,7 @@ def generate_on_scalars(jaxpr: Jaxpr, on_numpy: Callable[..., Sequence[Any]] | N
     """
     if not is_scalar_program(jaxpr):
         return None
-    return Compiled(*generate_scalar(jaxpr, on_numpy or Lazily(jaxpr)), jaxpr)
+    return Compiled(*generate_scalar(jaxpr, on_numpy or Lazily(jaxpr)), jaxpr, takes_floats=True)
 
 
 def generate_loop(

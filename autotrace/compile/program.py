@@ -17,7 +17,7 @@ from .codegen import Compiled, generate, generate_on_scalars
 from .fusion import SMALLEST
 from .passes import PASSES, run_passes
 
-__all__ = ["Program", "optimize"]
+__all__ = ["Program", "fresh_outputs", "optimize"]
 
 RUNS_BEFORE_COMPILING = 24
 ELEMENTS_OF_COMPILING = 2_000
@@ -68,6 +68,11 @@ class Program:
         return self
 
     @property
+    def frequent(self) -> Compiled | None:
+        """The generated function, if the program is compiled because it is called often."""
+        return None if self.is_large else self._compiled
+
+    @property
     def optimized(self) -> Jaxpr:
         """The program after all passes."""
         if self._optimized is None:
@@ -82,12 +87,13 @@ class Program:
             self._compiled = generate_on_scalars(self.optimized) or generate(
                 run_passes(self.optimized, [s for s in PASSES if not s.exact]), rounding=True
             )
-            self.fresh = _are_fresh(self.optimized)
+            self.fresh = len(fresh_outputs(self.optimized)) == len(self.optimized.outputs)
         return self._compiled
 
 
-def _are_fresh(jaxpr: Jaxpr) -> bool:
-    """Tell whether every output is the result of arithmetic, and no two are the same."""
+def fresh_outputs(jaxpr: Jaxpr) -> set[Atom]:
+    """Return the outputs that are arrays of their own by construction: results of arithmetic, each returned once."""
     made: dict[Atom, Primitive] = {e.outputs[0]: e.primitive for e in jaxpr.equations if not e.primitive.multiple}
-    kinds = [made.get(v) for v in jaxpr.outputs]
-    return len(set(jaxpr.outputs)) == len(jaxpr.outputs) and all(isinstance(p, Elementwise | Reduction) for p in kinds)
+    return {
+        v for v in jaxpr.outputs if isinstance(made.get(v), Elementwise | Reduction) and jaxpr.outputs.count(v) == 1
+    }

@@ -21,7 +21,7 @@ import numpy as np
 from ..compile.codegen import Compiled
 from ..compile.program import Program
 from ..errors import GuardError
-from ..ir import Equation, Jaxpr, ShapedArray, place, print_jaxpr
+from ..ir import Equation, Jaxpr, ShapedArray, is_watching, place, print_jaxpr
 from ..tracing import (
     SCALAR_AVALS,
     Guard,
@@ -39,10 +39,13 @@ from ..transforms.inspection import name_arguments
 from ..transforms.wrapper import Transformed, check_callable, transformed
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
 from .call import Call
+from .shortcut import MISS, Shortcut, shortcut
 
 __all__ = ["CacheInfo", "Jitted", "Lowered", "disable_jit", "explain_cache_misses", "jit"]
 
 _LOG = logging.getLogger("autotrace.jit")
+MOST_SHORTCUTS = 4
+"""Kinds of arguments that have a short cut of their own: each is tried before the next."""
 _disabled: ContextVar[bool] = ContextVar("autotrace_disable_jit", default=False)
 _explaining: ContextVar[bool] = ContextVar("autotrace_explain_cache_misses", default=False)
 
@@ -66,15 +69,18 @@ class _Path(NamedTuple):
 
 
 class _Cache:
-    """The paths known for each kind of arguments, the last used first."""
+    """The paths known for each kind of arguments, the last used first, and the short cuts to those called often."""
 
-    __slots__ = ("hits", "misses", "paths")
+    __slots__ = ("hits", "misses", "paths", "shortcuts", "shortened")
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
         self.paths: dict[Any, tuple[_Path, ...]] = {}
+        self.shortcuts: tuple[Shortcut, ...] = ()
+        self.shortened: set[Any] = set()
+        """The kinds of arguments that have a short cut, or can have none."""
         self.hits = self.misses = 0
 
 
@@ -197,6 +203,12 @@ class Jitted(Transformed):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._plain and not kwargs:
+            if not (_disabled.get() or is_watching()):
+                for enter in self._cache.shortcuts:
+                    result = enter(args)
+                    if result is not MISS:
+                        self._cache.hits += 1
+                        return result
             key: list[Any] = []
             leaves: list[Any] = []
             for x in args:
@@ -230,8 +242,20 @@ class Jitted(Transformed):
             self._cache.hits += 1
             if path is not paths[0]:
                 self._cache.paths[key] = (path, *[p for p in paths if p is not path])
+            if self._plain and not kwargs and not path.talks:
+                self._shorten(key, path, args)
             return _result(path, outs, leaves)
         return self._trace(key, self._arguments(args, kwargs))
+
+    def _shorten(self, key: Any, path: _Path, args: tuple[Any, ...]) -> None:
+        """Write the short cut to a path, once it is known to be called often, and if there is room."""
+        compiled, cache = path.program.frequent, self._cache
+        if compiled is None or key in cache.shortened or len(cache.shortcuts) >= MOST_SHORTCUTS:
+            return
+        cache.shortened.add(key)
+        made = shortcut(args, compiled, path.out_tree)
+        if made is not None:
+            cache.shortcuts = (*cache.shortcuts, made)
 
     def _general(self, args: tuple[Any, ...], kwargs: dict[str, Any], key: Any = None) -> Any:
         """Call with any arguments: trees, static ones, tracers."""
