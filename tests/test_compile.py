@@ -32,7 +32,7 @@ def programs(p):
 @pytest.fixture
 def small_regions(monkeypatch):
     """Let fusion take arrays of any size, in blocks of two elements, on two threads."""
-    for name, value in {"SMALLEST": 1, "BLOCK": 2, "PARALLEL": 4}.items():
+    for name, value in {"SMALLEST": 1, "BLOCK": 2, "SHARED_BLOCK": 2, "PARALLEL": 4}.items():
         monkeypatch.setattr(fusion, name, value)
     monkeypatch.setenv("AUTOTRACE_NUM_THREADS", "2")
 

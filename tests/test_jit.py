@@ -1078,9 +1078,9 @@ def test_bad_options():
 def test_a_bad_number_of_threads(monkeypatch):
     monkeypatch.setenv("AUTOTRACE_NUM_THREADS", "many")
     with pytest.raises(ValueError, match=r"AUTOTRACE_NUM_THREADS must be .*; got 'many'\. Set it to 1"):
-        jit(lambda x: x * 2.0 + 1.0)(np.ones(200_000))
+        jit(lambda x: x * 2.0 + 1.0)(np.ones(2_000_000))
     monkeypatch.setenv("AUTOTRACE_NUM_THREADS", "0")
-    assert jit(lambda x: x * 2.0 + 1.0)(np.ones(200_000))[-1] == 3.0
+    assert jit(lambda x: x * 2.0 + 1.0)(np.ones(2_000_000))[-1] == 3.0
 
 
 def test_threads_of_a_region_take_the_callers_error_state(monkeypatch):

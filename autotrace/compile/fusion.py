@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import Atom, Equation, Jaxpr, Literal, Primitive, ShapedArray, Var, eliminate_dead_code
+from ..ir import Atom, Equation, Jaxpr, Literal, Primitive, ShapedArray, Var, eliminate_dead_code, program_cost
 from ..primitives.arithmetic import IntegerPow
 from ..primitives.comparison import Select
 from ..primitives.promotion import Broadcast, Convert
@@ -28,10 +28,12 @@ __all__ = ["Fused", "fuse", "threads"]
 
 SMALLEST = 32_768
 """Elements: smaller arrays stay in the cache anyway."""
-BLOCK = 8_192
-"""Elements of one block: a few float64 buffers of this size fit in the second-level cache."""
-PARALLEL = 131_072
-"""Elements from which several threads share a region."""
+BLOCK = 32_768
+"""Elements of a block, at most. Smaller ones fit the cache better, but then Python takes the larger share."""
+SHARED_BLOCK = 65_536
+"""Elements of a block where several threads work, at most: they wait for each other to have Python to themselves."""
+PARALLEL = 2_000_000
+"""Operations from which several threads share a region."""
 
 _GATHERED: dict[Any, Any] = {ReduceSum: np.add, ReduceMax: np.maximum, ReduceMin: np.minimum}
 
@@ -186,7 +188,7 @@ def _is_flat(group: Sequence[Equation]) -> bool:
 def _can_cut(group: Sequence[Equation]) -> bool:
     """Whether blocks of whole rows fit in the cache, where the region cannot be cut as one long axis."""
     shape = _shape_of(group)
-    return _is_flat(group) or int(np.prod(shape[1:])) <= 4 * BLOCK
+    return _is_flat(group) or int(np.prod(shape[1:])) <= BLOCK
 
 
 def _shape_of(group: Sequence[Equation]) -> tuple[int, ...]:
@@ -202,11 +204,12 @@ class _Region:
         self._shape = _shape_of(group)
         self._flat = _is_flat(group)
         self._length = int(np.prod(self._shape)) if self._flat else self._shape[0]
-        self._step = BLOCK if self._flat else max(1, BLOCK // max(1, int(np.prod(self._shape[1:]))))
+        self._row = 1 if self._flat else max(1, int(np.prod(self._shape[1:])))
+        self._shared = program_cost(jaxpr).flops >= PARALLEL
         self._inputs = [v.aval for v in jaxpr.in_vars]
         self._outputs = list(jaxpr.outputs)
         self._reductions = {e.outputs[0]: e.primitive for e in group if type(e.primitive) in _GATHERED}
-        self.source, self._run = _write_pass(jaxpr, self._shape, self._flat, self._step)
+        self.source, self._run = _write_pass(jaxpr, self._shape, self._flat)
 
     def __call__(self, *inputs: Any) -> list[Any]:
         arrays = [self._operand(x, aval) for x, aval in zip(inputs, self._inputs, strict=True)]
@@ -214,12 +217,9 @@ class _Region:
             None if self._is_gathered(v) else np.empty(v.aval.shape, v.aval.dtype) for v in self._outputs
         ]
         targets = [x.reshape(-1) if self._flat and x is not None else x for x in results]
-        parts = self._parts()
-        if len(parts) == 1:
-            gathered = [self._run(*parts[0], arrays, targets)]
-        else:
-            tasks = [_pool().submit(self._in_context(), part, arrays, targets) for part in parts[1:]]
-            gathered = [self._run(*parts[0], arrays, targets), *[task.result() for task in tasks]]
+        first, *others = self._parts()
+        tasks = [_pool().submit(self._in_context(), part, arrays, targets) for part in others]
+        gathered = [self._run(*first, arrays, targets), *[task.result() for task in tasks]]
         for i, var in enumerate(self._outputs):
             if self._is_gathered(var):
                 ufunc = _GATHERED[type(self._reductions[var])]  # type: ignore[index]
@@ -243,23 +243,25 @@ class _Region:
             return x.reshape(-1)
         return x.reshape((1,) * (len(self._shape) - aval.ndim) + aval.shape)
 
-    def _parts(self) -> list[tuple[int, int]]:
-        """Cut the axis for the threads, at block boundaries."""
-        size = int(np.prod(self._shape))
-        count = min(threads(), -(-self._length // self._step)) if size >= PARALLEL else 1
-        blocks = -(-self._length // self._step)
-        cuts = [blocks * k // count * self._step for k in range(count)] + [self._length]
-        return [(a, b) for a, b in pairwise(cuts) if a < b]
+    def _parts(self) -> list[tuple[int, int, int]]:
+        """Cut the axis for the threads: for each the start, the stop, and the length of a block, nearly all alike."""
+        count = min(threads(), self._length) if self._shared else 1
+        cuts = [self._length * k // count for k in range(count + 1)]
+        whole = -(-self._length // count)
+        blocks = -(-whole * self._row // (SHARED_BLOCK if count > 1 else BLOCK))
+        step = max(1, -(-whole // max(1, blocks)))
+        return [(a, b, step) for a, b in pairwise(cuts)]
 
 
-def _write_pass(
-    jaxpr: Jaxpr, shape: tuple[int, ...], flat: bool, step: int
-) -> tuple[str, Callable[..., list[list[Any]]]]:
-    """Generate ``run(start, stop, inputs, outputs)``, which returns for each output its values per block, if any."""
-    block = (step,) if flat else (step, *shape[1:])
+def _write_pass(jaxpr: Jaxpr, shape: tuple[int, ...], flat: bool) -> tuple[str, Callable[..., list[list[Any]]]]:
+    """Generate ``run(start, stop, step, inputs, outputs)``, which returns for each output its values per block, if any.
+
+    Operations write into buffers, which they take over from operands that are read no more.
+    """
+    block = "(step,)" if flat else f"(step, {', '.join(map(str, shape[1:]))})"
     scope: dict[str, Any] = {"empty": np.empty, "copyto": np.copyto}
     names: dict[Atom, str] = {}
-    head, body = ["def run(start, stop, inputs, outputs):"], []
+    head, body = ["def run(start, stop, step, inputs, outputs):"], []
     for i, var in enumerate(jaxpr.in_vars):
         head.append(f"    a{i} = inputs[{i}]")
         cut = var.aval.shape == shape or (
@@ -287,18 +289,26 @@ def _write_pass(
             else:
                 body.append(f"outputs[{jaxpr.outputs.index(out)}][i:j] = {reduce}({operands[0]}, axis={axes})")
         else:
-            name = names[out] = f"v{index}"
-            body.append(f"{name} = {kept[out] if out in kept else scratch.take(out, index)}")
+            if ufunc_of(primitive) is not None:  # which may write over what it reads
+                scratch.release(index, equation.inputs)
+            if out in kept:
+                names[out] = f"v{index}"
+                body.append(f"{names[out]} = {kept[out]}")
+            else:
+                names[out] = scratch.take(out)
             from_complex = equation.inputs[0].aval.dtype.kind == "c"
-            body.extend(_block_statements(primitive, operands, name, scratch, from_complex))
+            body.extend(_block_statements(primitive, operands, names[out], scratch, from_complex))
         scratch.release(index, equation.inputs)
-    head += [f"    {name} = empty({block!r}, {dtype!r})" for name, dtype in scratch.buffers]
+    head += [f"    {name} = empty({block}, {dtype!r})" for name, dtype in scratch.buffers]
+    shorter = [f"            {name} = {name}[:j - i]" for name, _ in scratch.buffers]
+    if shorter:
+        shorter.insert(0, "        if j - i < step:")
     source = "\n".join(
         [
             *head,
-            f"    for i in range(start, stop, {step}):",
-            f"        j = min(i + {step}, stop)",
-            "        m = j - i",
+            "    for i in range(start, stop, step):",
+            "        j = min(i + step, stop)",
+            *shorter,
             *[f"        {line}" for line in body],
             f"    return [{', '.join(gathered.get(v, '[]') for v in jaxpr.outputs)}]",
         ]
@@ -359,7 +369,7 @@ class _Scratch:
             self._scope[name] = value
         return self._known[key]
 
-    def take(self, var: Var, index: int) -> str:
+    def take(self, var: Var) -> str:
         """Return a buffer for ``var``."""
         dtype = var.aval.dtype.str
         free = self._free.setdefault(dtype, [])
@@ -369,7 +379,7 @@ class _Scratch:
             name = f"s{len(self.buffers)}"
             self.buffers.append((name, dtype))
         self._held[var] = (name, dtype)
-        return f"{name}[:m]"
+        return name
 
     def release(self, index: int, atoms: Sequence[Atom]) -> None:
         """Take back the buffers of values that are not read after equation ``index``."""
