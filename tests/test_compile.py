@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from autotrace import check_jaxpr, eval_jaxpr, grad, jit, make_jaxpr, vjp
-from autotrace.compile import PASSES, fusion, show_passes
+from autotrace.compile import PASSES, fusion, layout, show_passes
 from autotrace.compile.codegen import generate
+from autotrace.compile.contract import contract_sums
 from autotrace.compile.fusion import fuse
 from autotrace.compile.program import RUNS_BEFORE_COMPILING, Program, optimize
 from autotrace.compile.scalars import is_scalar_program
@@ -35,6 +36,26 @@ def small_regions(monkeypatch):
     for name, value in {"SMALLEST": 1, "BLOCK": 2, "SHARED_BLOCK": 2, "PARALLEL": 4}.items():
         monkeypatch.setattr(fusion, name, value)
     monkeypatch.setenv("AUTOTRACE_NUM_THREADS", "2")
+
+
+@pytest.fixture
+def all_turned(monkeypatch):
+    """Let every array be computed with its axes in the opposite order."""
+
+    def backwards(aval):
+        return tuple(range(aval.ndim))[::-1] if aval.ndim > 1 and min(aval.shape) > 0 else None
+
+    monkeypatch.setattr(layout, "_wanted", backwards)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_turned_is_interpreted(case, all_turned):
+    p = Problem(case)
+    with quiet():
+        for jaxpr, leaves in programs(p):
+            turned = layout.lay_out(contract_sums(optimize(jaxpr)))
+            check_jaxpr(turned)
+            assert_same(list(generate(turned, rounding=True)(*leaves)), list(eval_jaxpr(jaxpr, *leaves)), "turned", p.exact)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
@@ -69,6 +90,17 @@ def test_compiled_is_interpreted_on_random_programs(seed, small_regions):
         assert_same(list(generate(fuse(optimized), rounding=True)(*args)), list(expected), "fused", 1e-11)
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_turned_is_interpreted_on_random_programs(seed, all_turned, small_regions):
+    program = RandomProgram(seed)
+    args = program.args
+    for jaxpr in (make_jaxpr(program)(*args), make_jaxpr(lambda *x: vjp(program.scalar, *x)[1](1.5))(*args)):
+        turned = layout.lay_out(contract_sums(optimize(jaxpr)))
+        check_jaxpr(turned)
+        expected = eval_jaxpr(jaxpr, *args)
+        assert_same(list(generate(fuse(turned), rounding=True)(*args)), list(expected), "turned", 1e-11)
+
+
 def test_passes_can_be_watched(capsys):
     jitted = jit(lambda x: np.sum((x.T @ x) * 1.0))
     with show_passes():
@@ -76,7 +108,7 @@ def test_passes_can_be_watched(capsys):
     shown = capsys.readouterr().err
     titles = [line.split(":")[0] for line in shown.splitlines() if line[0] == "#"]
     assert titles == ["# after inline", "# after simplify"]
-    assert [step.name for step in PASSES] == ["inline", "simplify", "separate", "contract", "fuse"]
+    assert [step.name for step in PASSES] == ["inline", "simplify", "separate", "contract", "lay out", "fuse"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from ..ir import Jaxpr, inline
 from .contract import contract_sums
 from .fusion import fuse
+from .layout import lay_out
 from .simplify import simplify
 
 __all__ = ["PASSES", "Pass", "run_passes", "show_passes"]
@@ -36,6 +37,7 @@ PASSES = (
     Pass("simplify", partial(simplify, reassociate=False), exact=True),
     Pass("separate", partial(inline, program_of=lambda primitive: primitive.separated()), exact=False),
     Pass("contract", contract_sums, exact=False),
+    Pass("lay out", lay_out, exact=False),
     Pass("fuse", fuse, exact=False),
 )
 
