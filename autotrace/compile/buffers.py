@@ -13,6 +13,7 @@ from ..primitives.contraction import Einsum
 from ..primitives.families import Elementwise
 from ..primitives.promotion import Broadcast
 from ..primitives.reduction import ReduceSum
+from .fusion import Fused
 from .kernels import ufunc_of
 
 __all__ = ["computes", "implicit_broadcasts", "may_hold", "renamed", "spare_buffers", "unshared"]
@@ -62,14 +63,14 @@ def unshared(jaxpr: Jaxpr) -> set[Atom]:
     for equation in jaxpr.equations:
         if not computes(equation.primitive):
             made.difference_update(equation.inputs)
-        elif not equation.primitive.multiple and equation.outputs[0].aval.ndim:
-            made.add(equation.outputs[0])
+        else:
+            made.update([v for v in equation.outputs if v.aval.ndim])
     return made
 
 
 def computes(primitive: Any) -> bool:
     """Whether a primitive returns a new array and keeps no view of an operand; of a user's own nobody knows."""
-    return ufunc_of(primitive) is not None or type(primitive) in (Select, IntegerPow, ReduceSum, Einsum)
+    return ufunc_of(primitive) is not None or type(primitive) in (Select, IntegerPow, ReduceSum, Einsum, Fused)
 
 
 def may_hold(equation: Equation, var: Any) -> bool:

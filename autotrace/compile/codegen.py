@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ..ir import Atom, Equation, Jaxpr, Primitive, ShapedArray, Var, annotate, last_uses, place
 from .buffers import implicit_broadcasts, may_hold, renamed, spare_buffers
 from .expressions import Writer, has_place
+from .fusion import Fused
 from .scalars import generate_scalar, is_scalar_program
 
 __all__ = ["Compiled", "Memory", "compiled", "generate", "generate_loop", "generate_on_scalars", "write_equations"]
@@ -158,7 +159,8 @@ def write_equations(
             continue
         dying = [v for v in frees.get(index, ()) if v not in lasting and v not in stretched]
         target, place = _placed(writer, equation, [v for v in dying if v in spare], out in spare, memory)
-        for statement in writer.statements(equation, place):
+        over = _overwritten(writer, equation, [v for v in dying if v in spare])
+        for statement in writer.statements(equation, place, over):
             lines.append(indent + statement)
             where[len(lines)] = index
         dropped = [v for v in dying if v is not target and not (memory is not None and memory.give_back(v))]
@@ -182,6 +184,19 @@ def _placed(
             return None, None  # what outlives a run, or is seen from elsewhere, has memory of its own
         memory.follow(out, target)
     return target, writer.name(target)
+
+
+def _overwritten(writer: Writer, equation: Equation, dead: Sequence[Atom]) -> str:
+    """Return how a fused region is told which of its dead operands its results take the memory of."""
+    if type(equation.primitive) is not Fused:
+        return ""
+    taken: dict[int, Atom] = {}
+    for i, k in equation.primitive.overwrites:
+        operand = equation.inputs[k]
+        if operand in dead and operand not in taken.values():
+            taken.setdefault(i, operand)
+    names = [writer.name(taken[i]) if i in taken else "None" for i in range(len(equation.outputs))]
+    return f"over=({', '.join(names)},)" if taken else ""
 
 
 class Lazily:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from string import ascii_letters
 
 from ..ir import Atom, Equation, Jaxpr, Literal, Var, eliminate_dead_code
-from ..primitives.arithmetic import Add, Mul
+from ..primitives.arithmetic import Add, Mul, Neg
 from ..primitives.contraction import Einsum, canonical
 from ..primitives.families import Elementwise
 from ..primitives.promotion import Broadcast
@@ -23,7 +23,9 @@ __all__ = ["contract_sums"]
 
 
 def contract_sums(jaxpr: Jaxpr) -> Jaxpr:
-    """Return ``jaxpr`` with sums of products as ``einsum``, and ``c x + c x`` as ``(2 c) x`` for a number c."""
+    """Return ``jaxpr`` with sums of products as ``einsum``, the sum of ``-x`` as that of x, negated, and ``c x + c x``
+    as ``(2 c) x`` for a number c.
+    """
     made: dict[Atom, Equation] = {e.outputs[0]: e for e in jaxpr.equations if len(e.outputs) == 1}
     readers: dict[Atom, int] = {}
     for atom in (*jaxpr.outputs, *[v for e in jaxpr.equations for v in e.inputs]):
@@ -33,7 +35,7 @@ def contract_sums(jaxpr: Jaxpr) -> Jaxpr:
         kind = type(equation.primitive)
         found: Sequence[Equation] | None = None
         if kind is ReduceSum and readers[equation.inputs[0]] == 1:
-            found = _contracted(equation, made)
+            found = _contracted(equation, made) or _negated(equation, made) or _earlier(equation, made)
         elif kind is Add and equation.inputs[0] is equation.inputs[1] and readers[equation.inputs[0]] == 2:
             found = _doubled(equation, made)
         equations.extend([equation] if found is None else found)
@@ -62,6 +64,40 @@ def _contracted(equation: Equation, made: dict[Atom, Equation]) -> list[Equation
         return None
     subscripts = canonical(f"{letters[0]},{letters[1]}->{kept}")
     return [*before, Equation(Einsum(subscripts), tuple(operands), equation.outputs, equation.source)]
+
+
+def _earlier(equation: Equation, made: dict[Atom, Equation]) -> list[Equation] | None:
+    """Return the equations that sum the operands of a contraction rather than its result: as often, over less."""
+    contraction = made.get(equation.inputs[0])
+    if contraction is None or type(contraction.primitive) is not Einsum:
+        return None
+    operands, out = contraction.primitive.subscripts.split("->")
+    summed = {out[i] for i in equation.primitive.axes}  # type: ignore[attr-defined]
+    before: list[Equation] = []
+    letters, inputs = operands.split(","), list(contraction.inputs)
+    for k, (own, other) in enumerate((letters, letters[::-1])):
+        axes = tuple([i for i, c in enumerate(own) if c in summed and c not in other])
+        if axes:
+            primitive = ReduceSum(axes)
+            part = Var(infer((primitive, inputs[k].aval)))
+            before.append(Equation(primitive, (inputs[k],), (part,), equation.source))
+            inputs[k] = part
+    names = ["".join([c for c in own if c not in summed or c in other]) for own, other in (letters, letters[::-1])]
+    kept = "".join([c for c in out if c not in summed])
+    subscripts = canonical(f"{names[0]},{names[1]}->{kept}")
+    return [*before, Equation(Einsum(subscripts), tuple(inputs), equation.outputs, equation.source)]
+
+
+def _negated(equation: Equation, made: dict[Atom, Equation]) -> list[Equation] | None:
+    """Return the equations that negate the sum rather than its terms; where they cancel, its zero may change sign."""
+    negative, (out,) = made.get(equation.inputs[0]), equation.outputs
+    if negative is None or type(negative.primitive) is not Neg or out.aval.dtype.kind not in "fc":
+        return None
+    total = Var(out.aval)
+    return [
+        equation._replace(inputs=negative.inputs, outputs=(total,)),
+        Equation(Neg(), (total,), (out,), equation.source),
+    ]
 
 
 def _is_elementwise(equation: Equation | None) -> bool:

@@ -106,10 +106,10 @@ class Writer:
         self.scope[name] = value
         return name
 
-    def statements(self, equation: Equation, place: str | None = None) -> list[str]:
+    def statements(self, equation: Equation, place: str | None = None, keywords: str = "") -> list[str]:
         """Return the statements that evaluate ``equation``; with ``place``, into the memory of that name.
 
-        Its result is called so from then on.
+        Its result is called so from then on. ``keywords`` are more arguments for a primitive with several results.
         """
         primitive, inputs, outputs, _ = equation
         operands = [self.name(v) for v in inputs]
@@ -118,7 +118,7 @@ class Writer:
             return [self._update(equation, operands, place)]
         if primitive.multiple:
             targets = "".join(f"{self.name(v)}, " for v in outputs)
-            call = self._call(primitive, operands)
+            call = self._call(primitive, [*operands, keywords] if keywords else operands)
             return [f"{targets}= {call}" if targets else call]
         target = self.name(outputs[0])
         lines = _LINES.get(type(primitive))

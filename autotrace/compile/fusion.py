@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any, ClassVar
 
 import numpy as np
@@ -62,6 +62,26 @@ class Fused(Primitive):
     def kernel(self) -> Callable[..., Sequence[Any]]:
         """The pass over blocks."""
         return _Region(self.jaxpr)
+
+    @cached_property
+    def overwrites(self) -> list[tuple[int, int]]:
+        """Pairs of an output and an input in whose memory it may be written: it is read no more by then."""
+        last = {v: i for i, e in enumerate(self.jaxpr.equations) for v in e.inputs}
+        made = {e.outputs[0]: (i, e.primitive) for i, e in enumerate(self.jaxpr.equations)}
+        pairs = []
+        for k, var in enumerate(self.jaxpr.in_vars):
+            if var.aval.shape != _shape_of(self.jaxpr.equations) or var in self._stretched:
+                continue
+            for i, out in enumerate(self.jaxpr.outputs):
+                index, primitive = made[out]
+                before = last[var] < index or (last[var] == index and ufunc_of(primitive) is not None)
+                if before and var.aval.shape == out.aval.shape and var.aval.dtype == out.aval.dtype:
+                    pairs.append((i, k))
+        return pairs
+
+    @property
+    def _stretched(self) -> set[Atom]:
+        return {e.inputs[0] for e in self.jaxpr.equations if type(e.primitive) is Broadcast}
 
     def impl(self, *inputs: Any) -> Sequence[Any]:
         return self.kernel(*inputs)
@@ -211,10 +231,12 @@ class _Region:
         self._reductions = {e.outputs[0]: e.primitive for e in group if type(e.primitive) in _GATHERED}
         self.source, self._run = _write_pass(jaxpr, self._shape, self._flat)
 
-    def __call__(self, *inputs: Any) -> list[Any]:
+    def __call__(self, *inputs: Any, over: Sequence[Any] = ()) -> list[Any]:
+        """Run over ``inputs``; ``over`` has for each output the input that it may be written over, or None."""
         arrays = [self._operand(x, aval) for x, aval in zip(inputs, self._inputs, strict=True)]
         results: list[Any] = [
-            None if self._is_gathered(v) else np.empty(v.aval.shape, v.aval.dtype) for v in self._outputs
+            None if self._is_gathered(v) else x if x is not None and x.flags.c_contiguous else _empty(v.aval)
+            for v, x in zip_longest(self._outputs, over)
         ]
         targets = [x.reshape(-1) if self._flat and x is not None else x for x in results]
         first, *others = self._parts()
@@ -251,6 +273,10 @@ class _Region:
         blocks = -(-whole * self._row // (SHARED_BLOCK if count > 1 else BLOCK))
         step = max(1, -(-whole // max(1, blocks)))
         return [(a, b, step) for a, b in pairwise(cuts)]
+
+
+def _empty(aval: ShapedArray) -> Any:
+    return np.empty(aval.shape, aval.dtype)
 
 
 def _write_pass(jaxpr: Jaxpr, shape: tuple[int, ...], flat: bool) -> tuple[str, Callable[..., list[list[Any]]]]:

@@ -8,19 +8,22 @@ cuts take and give them so; the others get a transposed view, which is the array
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import Atom, Equation, Jaxpr, Literal, Primitive, ShapedArray, Var, eliminate_dead_code
+from ..ir import Atom, Equation, Jaxpr, Primitive, ShapedArray, Var, eliminate_dead_code
+from ..primitives.arithmetic import Mul
 from ..primitives.contraction import Einsum, canonical
 from ..primitives.families import Elementwise
 from ..primitives.promotion import Broadcast, Convert
-from ..primitives.reduction import Reduction
+from ..primitives.reduction import ReduceSum, Reduction
 from ..primitives.shape import Concatenate, Reshape, Stack, Transpose
 from ..primitives.slices import Embed, EmbedSum, Slice
+from .simplify import simplify
 
 __all__ = ["LaidOut", "lay_out"]
 
@@ -52,7 +55,7 @@ def lay_out(jaxpr: Jaxpr) -> Jaxpr:
     """Return ``jaxpr`` with arrays that have a long axis before a short last one computed with the long one last."""
     if not any(_wanted(v.aval) for e in jaxpr.equations for v in e.outputs):
         return jaxpr
-    return _Layout(jaxpr).rewritten()
+    return simplify(_Layout(jaxpr).rewritten())  # axes of length 1 that come and go
 
 
 def _wanted(aval: ShapedArray) -> Axes | None:
@@ -151,6 +154,7 @@ class _Layout:
                 rank = len(axes)
                 own = (1,) * (rank - narrow.aval.ndim) + narrow.aval.shape
                 turned = self._turned(narrow, own, axes) if narrow.aval.ndim else narrow
+                turned = self._without_ones(turned)
                 aval = _permuted(atom.aval, axes)
                 self._made[key] = self._put(Broadcast(aval.shape), (turned,), aval)
             else:
@@ -169,6 +173,12 @@ class _Layout:
         if more:
             whole = self._put(Reshape(shape), (whole,), atom.aval.update(shape=shape))
         return self._put(LaidOut(axes), (whole,), final)
+
+    def _without_ones(self, atom: Atom) -> Atom:
+        """Drop axes of length 1 in front: NumPy stretches without them."""
+        shape = atom.aval.shape
+        rest = shape[next((i for i, n in enumerate(shape) if n != 1), len(shape)) :]
+        return atom if rest == shape else self._put(Reshape(rest), (atom,), atom.aval.update(shape=rest))
 
     def stretch(self, equation: Equation) -> bool:
         """Put a broadcast off."""
@@ -207,8 +217,31 @@ class _Layout:
         operands, result = equation.primitive.subscripts.split("->")  # type: ignore[attr-defined]
         stored = [self._stored_as(v) for v in equation.inputs]
         x, y = [_letters(t, order) for t, (_, order) in zip(operands.split(","), stored, strict=True)]
-        subscripts = canonical(f"{x},{y}->{_letters(result, axes)}")
-        return self._store(equation, Einsum(subscripts), [v for v, _ in stored], axes)
+        inputs, out_letters = [v for v, _ in stored], _letters(result, axes)
+        product = self._product(x, y, out_letters, inputs)
+        if product is not None:
+            return self._store(equation, ReduceSum(product[1]), [product[0]], axes)
+        return self._store(equation, Einsum(canonical(f"{x},{y}->{out_letters}")), inputs, axes)
+
+    def _product(self, x: str, y: str, out: str, inputs: Sequence[Atom]) -> tuple[Atom, Axes] | None:
+        """Multiply two stacks of short vectors, the stack along the last axis of both; return also the axes to sum.
+
+        As products of matrices they would be taken one by one, each with its elements far apart.
+        """
+        whole, aval = max((x, inputs[0].aval), (y, inputs[1].aval), key=lambda operand: len(operand[0]))
+        if any([c for c in whole if c in t] != [*t] or t[-1:] != whole[-1] for t in (x, y, out)):
+            return None
+        axes = tuple([i for i, c in enumerate(whole) if c not in out])
+        if not axes or math.prod([aval.shape[i] for i in axes]) > _SHORT or aval.dtype.kind not in "fc":
+            return None
+        factors = []
+        for letters, atom in zip((x, y), inputs, strict=True):
+            shape = tuple([n if c in letters else 1 for c, n in zip(whole, aval.shape, strict=True)])
+            if shape != aval.shape:
+                spread = self._put(Reshape(shape), (atom,), aval.update(shape=shape))
+                atom = self._put(Broadcast(aval.shape), (self._without_ones(spread),), aval)
+            factors.append(atom)
+        return self._put(Mul(), factors, aval), axes
 
     def transpose(self, equation: Equation) -> bool:
         """Only remember it."""

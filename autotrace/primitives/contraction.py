@@ -23,6 +23,9 @@ from .series import convolved
 
 __all__ = ["contract"]
 
+_SMALL_MATRIX = 64
+"""Elements of a matrix from which a product by BLAS is worth a copy."""
+
 
 @lru_cache(maxsize=4096)
 def canonical(subscripts: str) -> str:
@@ -59,7 +62,7 @@ def _kernel(subscripts: str) -> Callable[[Array, Array], Array]:
     b, i, j = len(batch), len(free_x), len(free_y)
 
     def general(x: Array, y: Array) -> Array:
-        x, y = np.transpose(x, x_axes), np.transpose(y, y_axes)
+        x, y = _for_blas(np.transpose(x, x_axes)), _for_blas(np.transpose(y, y_axes))
         stack, rows, columns = x.shape[:b], x.shape[b : b + i], y.shape[y.ndim - j :]
         inner = math.prod(x.shape[b + i :])
         left = x.reshape((*stack, math.prod(rows), inner))
@@ -67,6 +70,13 @@ def _kernel(subscripts: str) -> Callable[[Array, Array], Array]:
         return np.transpose(np.matmul(left, right).reshape((*stack, *rows, *columns)), out_axes)
 
     return general
+
+
+def _for_blas(x: Array) -> Array:
+    """Copy matrices of which neither rows nor columns are in one piece: ``np.matmul`` would do without BLAS."""
+    if x.ndim < 3 or x.itemsize in x.strides[-2:] or x.shape[-1] * x.shape[-2] < _SMALL_MATRIX:
+        return x
+    return np.ascontiguousarray(x)
 
 
 def _product(x: str, y: str, out: str) -> Callable[[Array, Array], Array]:
