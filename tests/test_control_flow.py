@@ -6,7 +6,6 @@ letter turns a scalar function into another one; the same word must make the sam
 
 import gc
 import itertools
-import sys
 import threading
 from collections import namedtuple
 from collections.abc import Callable
@@ -41,8 +40,6 @@ from autotrace.compile import program
 from autotrace.errors import LoopMemoryError, UnexpectedTracerError
 from autotrace.tracing import current_trace
 from autotrace.tree import tree_leaves, tree_map
-
-scan_module, while_module = (sys.modules[f"autotrace.control.{name}"] for name in ("scan", "while_loop"))
 
 Function = Callable[[Any], Any]
 Pair = namedtuple("Pair", "position speed")
@@ -448,8 +445,7 @@ def assert_word(word: tuple[str, ...], f: Function, plain: Function, checked: bo
 @pytest.fixture
 def compiled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let loops and programs be compiled when they first run."""
-    for module in (program, scan_module, while_module):
-        monkeypatch.setattr(module, "RUNS_BEFORE_COMPILING", 0)
+    monkeypatch.setattr(program, "RUNS_BEFORE_COMPILING", 0)
 
 
 @pytest.mark.parametrize("word", SHORT, ids=".".join)

@@ -6,7 +6,7 @@ that often: neither the first call nor the thousandth is slower than it need be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..ir import Atom, Jaxpr, Primitive, is_watching
@@ -61,11 +61,9 @@ class Program:
             return self.compiled(*leaves)
         return evaluate(self.jaxpr if self._optimized is None else self._optimized, leaves)
 
-    def prepared(self, runs: int) -> Callable[..., Sequence[Any]]:
-        """Return the function to call for ``runs`` runs: compiled at once if there are enough of them."""
-        if self._runs + runs > RUNS_BEFORE_COMPILING and not is_watching() and len(self.optimized.equations) <= LONGEST:
-            return self.compiled.__call__
-        return self
+    def pays(self, runs: int) -> bool:
+        """Tell whether, for so many runs more, compiling is worth its while."""
+        return self._runs + runs > RUNS_BEFORE_COMPILING and len(self.optimized.equations) <= LONGEST
 
     @property
     def frequent(self) -> Compiled | None:

@@ -12,7 +12,7 @@ from ..compile.blocks import Rows
 from ..compile.codegen import Compiled, generate_loop
 from ..compile.loops import generate_scan
 from ..compile.passes import PASSES, run_passes
-from ..compile.program import RUNS_BEFORE_COMPILING, Program
+from ..compile.program import Program
 from ..ir import (
     DYNAMIC,
     Jaxpr,
@@ -131,9 +131,9 @@ class Scan(Primitive):
         length = self.length if self.length >= 0 else len((*mask, *xs)[0])
         if mask and not mask[0].all():
             raise AssertionError("this is a bug in autotrace: a mask for one row only must be true")
-        if length > RUNS_BEFORE_COMPILING and not is_watching():
+        if not is_watching() and self.program.pays(length):
             return (self.on_scalars or self._on_arrays)(*operands)
-        step = self.program.prepared(length)
+        step = self.program
         ys = [np.empty((length, *v.aval.shape), v.aval.dtype) for v in self.jaxpr.outputs[self.carry :]]
         for i in range(length - 1, -1, -1) if self.reverse else range(length):
             outs = step(*consts, *carry, *[x[i] for x in xs])

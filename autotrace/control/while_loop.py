@@ -13,7 +13,7 @@ from ..compile.blocks import Repeated
 from ..compile.codegen import Compiled, generate_loop
 from ..compile.loops import generate_while
 from ..compile.passes import PASSES, run_passes
-from ..compile.program import RUNS_BEFORE_COMPILING, Program
+from ..compile.program import Program
 from ..errors import LoopMemoryError, MissingRuleError
 from ..ir import (
     DYNAMIC,
@@ -131,8 +131,7 @@ class While(Primitive):
         count = self.carry
         stacks: Sequence[Any] = self._stacks()
         runs = 0
-        known = vars(self).get("on_scalars")
-        while runs < (0 if known else RUNS_BEFORE_COMPILING) or is_watching():
+        while is_watching() or not step.pays(1):
             if not goes_on(*asked, *carry)[0]:
                 return (*carry, *[stack[:runs] for stack in stacks])
             outs = step(*consts, *carry)
