@@ -46,6 +46,7 @@ from autotrace import (
 )
 from autotrace.errors import MissingRuleError, TracerBoolConversionError
 from autotrace.tree import tree_leaves
+from tests.messages import message_of
 
 X = np.array([0.3, -1.2, 2.0])
 
@@ -54,7 +55,7 @@ def message(run: Callable[[], Any], kind: type[Exception]) -> str:
     """The words of the error that a call raises, without the place."""
     with pytest.raises(kind) as caught:
         run()
-    text = str(caught.value)
+    text = message_of(caught.value)
     start, _, rest = text.partition(f" at {__file__}:")
     return start + rest.lstrip("0123456789") if rest else text
 

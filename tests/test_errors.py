@@ -1088,8 +1088,8 @@ def vmap_string_leaf():
 @bad(
     e.ConcretizationTypeError,
     "float(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
-    "{here}. Use NumPy in place of math (np.sin for math.sin), or float(stop_gradient(x)) for a plain "
-    "number.",
+    "{here}. Use NumPy in place of math (np.sin for math.sin), float(stop_gradient(x)) for a plain "
+    "number, or pure_callback for code that takes numbers alone.",
 )
 def float_of_a_traced_value():
     def loss(x):
@@ -1102,8 +1102,8 @@ def float_of_a_traced_value():
 @bad(
     e.ConcretizationTypeError,
     "complex(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
-    "{here}. Use NumPy in place of math (np.sin for math.sin), or complex(stop_gradient(x)) for a plain "
-    "number.",
+    "{here}. Use NumPy in place of math (np.sin for math.sin), complex(stop_gradient(x)) for a plain "
+    "number, or pure_callback for code that takes numbers alone.",
 )
 def complex_of_a_traced_value():
     grad(lambda x: complex(x).real)(1.0)  # here
@@ -1112,8 +1112,8 @@ def complex_of_a_traced_value():
 @bad(
     e.ConcretizationTypeError,
     "float(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
-    "{here}. Use NumPy in place of math (np.sin for math.sin), or float(stop_gradient(x)) for a plain "
-    "number.",
+    "{here}. Use NumPy in place of math (np.sin for math.sin), float(stop_gradient(x)) for a plain "
+    "number, or pure_callback for code that takes numbers alone.",
 )
 def math_of_a_traced_value():
     def loss(x):
@@ -1128,8 +1128,8 @@ def math_of_a_traced_value():
 @bad(
     e.ConcretizationTypeError,
     "float(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
-    "{here}. Use NumPy in place of math (np.sin for math.sin), or float(stop_gradient(x)) for a plain "
-    "number.",
+    "{here}. Use NumPy in place of math (np.sin for math.sin), float(stop_gradient(x)) for a plain "
+    "number, or pure_callback for code that takes numbers alone.",
 )
 def float_in_a_comprehension():
     def loss(x):
@@ -1146,8 +1146,8 @@ def float_in_a_comprehension():
 @bad(
     e.ConcretizationTypeError,
     "float(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
-    "{here}. Use NumPy in place of math (np.sin for math.sin), or float(stop_gradient(x)) for a plain "
-    "number.",
+    "{here}. Use NumPy in place of math (np.sin for math.sin), float(stop_gradient(x)) for a plain "
+    "number, or pure_callback for code that takes numbers alone.",
 )
 def float_in_a_nested_transform():
     def inner(x):
@@ -1159,7 +1159,7 @@ def float_in_a_nested_transform():
 @bad(
     e.ConcretizationTypeError,
     "float(): the value must be known; got f64[] at {here}, which vmap(<lambda>) knows by shape alone. "
-    "Keep it as an array.",
+    "Keep it as an array, or call what needs a number by pure_callback.",
 )
 def float_of_stop_gradient_under_vmap():
     vmap(lambda x: x * float(stop_gradient(x)))(np.ones(3))  # here
@@ -1168,8 +1168,8 @@ def float_of_stop_gradient_under_vmap():
 @bad(
     e.ConcretizationTypeError,
     "float(): a traced value must stay in the program, or its derivative would be lost; got f64[] at "
-    "{here}. Use NumPy in place of math (np.sin for math.sin), or float(stop_gradient(x)) for a plain "
-    "number.",
+    "{here}. Use NumPy in place of math (np.sin for math.sin), float(stop_gradient(x)) for a plain "
+    "number, or pure_callback for code that takes numbers alone.",
 )
 def float_of_an_outer_value():
     grad(lambda x: grad(lambda y: y * float(x))(x))(1.0)  # here
@@ -1178,7 +1178,7 @@ def float_of_an_outer_value():
 @bad(
     e.TracerArrayConversionError,
     "np.asarray: a traced array must stay in the program, or its derivative would be lost; got f64[3] at "
-    "{here}. Use it as it is, or np.stack to build a larger array.",
+    "{here}. Use it as it is, np.stack to build a larger array, or pure_callback for code that takes arrays alone.",
 )
 def asarray_of_a_traced_array():
     grad(lambda x: np.asarray(x).sum())(np.ones(3))  # here
@@ -1187,7 +1187,7 @@ def asarray_of_a_traced_array():
 @bad(
     e.TracerArrayConversionError,
     "np.asarray: a traced array must stay in the program, or its derivative would be lost; got f64[3] at "
-    "{here}. Use it as it is, or np.stack to build a larger array.",
+    "{here}. Use it as it is, np.stack to build a larger array, or pure_callback for code that takes arrays alone.",
 )
 def array_of_a_traced_array():
     grad(lambda x: np.array(x).sum())(np.ones(3))  # here
@@ -1196,7 +1196,7 @@ def array_of_a_traced_array():
 @bad(
     e.TracerArrayConversionError,
     "np.asarray: a traced array must stay in the program, or its derivative would be lost; got f64[3] at "
-    "{here}. Use it as it is, or np.stack to build a larger array.",
+    "{here}. Use it as it is, np.stack to build a larger array, or pure_callback for code that takes arrays alone.",
 )
 def array_of_traced_rows():
     grad(lambda x: np.array([x, x]).sum())(np.ones(3))  # here

@@ -40,6 +40,7 @@ from autotrace.scipy.optimize import OptimizeResult, minimize, root
 from autotrace.scipy.sparse.linalg import bicgstab, cg, gmres
 from autotrace.test_util import check_grads
 from autotrace.tree import tree_leaves, tree_map
+from tests.messages import message_of
 
 RNG = np.random.default_rng(20)
 N = 5
@@ -52,7 +53,7 @@ def message(run: Callable[[], Any], kind: type[Exception]) -> str:
     """The words of the error that a call raises, without the place."""
     with pytest.raises(kind) as caught:
         run()
-    text = str(caught.value)
+    text = message_of(caught.value)
     start, _, rest = text.partition(f" at {__file__}:")
     return start + rest.lstrip("0123456789") if rest else text
 

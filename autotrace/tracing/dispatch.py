@@ -136,7 +136,8 @@ def _array(self: Tracer) -> Callable[..., NoReturn]:
         raise AttributeError("__array__")
 
     def refuse(*args: Any, **kwargs: Any) -> NoReturn:
-        asked, cure = "np.asarray", "Use it as it is, or np.stack to build a larger array."
+        asked = "np.asarray"
+        cure = "Use it as it is, np.stack to build a larger array, or pure_callback for code that takes arrays alone."
         scipys = _function_of_scipy()
         if scipys is not None:
             asked, cure = (

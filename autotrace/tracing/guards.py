@@ -192,7 +192,7 @@ def _inert(x: Tracer, kind: str) -> Any:
     """Answer for values through which no derivative flows; the guard keeps the number from going stale."""
     if x.aval.inexact and x._trace.carries(x._var):
         _refuse(x, kind)
-    return _ask(x, kind, ConcretizationTypeError, "Keep it as an array.")
+    return _ask(x, kind, ConcretizationTypeError, "Keep it as an array, or call what needs a number by pure_callback.")
 
 
 def _refuse_array(x: Tracer, kind: str) -> NoReturn:
@@ -210,7 +210,10 @@ def _refuse_array(x: Tracer, kind: str) -> NoReturn:
 
 
 def _refuse(x: Tracer, kind: str) -> NoReturn:
-    cure = f"Use NumPy in place of math (np.sin for math.sin), or {kind}(stop_gradient(x)) for a plain number."
+    cure = (
+        f"Use NumPy in place of math (np.sin for math.sin), {kind}(stop_gradient(x)) for a plain number, or "
+        "pure_callback for code that takes numbers alone."
+    )
     asked = f"{kind}()"
     if storing():
         asked, cure = "buffer[index] = x", STORING
