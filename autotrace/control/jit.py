@@ -335,8 +335,9 @@ class Jitted(Transformed):
         known = not any(type(x) is ShapeDtypeStruct for x in arguments.leaves)
         values = arguments.leaves if known else None
         traced = trace(arguments.call, arguments.avals, values, what, lasting=True)
-        jaxpr = _guards_first(traced.jaxpr)
-        talks = any([_talks(e) for e in jaxpr.equations if e.primitive.effect])
+        effects = [e for e in traced.jaxpr.equations if e.primitive.effect]
+        jaxpr = _guards_first(traced.jaxpr) if effects else traced.jaxpr
+        talks = any(map(_talks, effects))
         return _Path(Program(jaxpr), traced.out_tree, talks), traced.values or {}
 
     def _in_trace(self, key: Any, arguments: _Arguments) -> Any:

@@ -35,7 +35,34 @@ REGISTRY: dict[str, type[Primitive]] = {}
 """Every primitive by its name, which is how a printed or saved program names it."""
 
 
+class _Interned:
+    """Instances by key, not kept alive. Keys of dead ones go when there are twice as many: that is cheap, and no leak.
+
+    Whoever writes must hold the lock.
+    """
+
+    __slots__ = ("_limit", "_references")
+
+    def __init__(self) -> None:
+        self._references: dict[tuple[Any, ...], weakref.ref[Primitive]] = {}
+        self._limit = 1_000
+
+    def get(self, key: tuple[Any, ...]) -> Primitive | None:
+        reference = self._references.get(key)
+        return None if reference is None else reference()
+
+    def __setitem__(self, key: tuple[Any, ...], value: Primitive) -> None:
+        if len(self._references) >= self._limit:
+            for dead in [key for key, reference in self._references.items() if reference() is None]:
+                del self._references[dead]
+            self._limit = max(1_000, 2 * len(self._references))
+        self._references[key] = weakref.ref(value)
+
+
 _INTERNING = threading.Lock()
+_PLAIN = _Interned()
+_HOLDERS: weakref.WeakValueDictionary[tuple[Any, ...], Primitive] = weakref.WeakValueDictionary()
+"""Of primitives that hold programs, or functions of the user's: what these hold goes with the last reference."""
 _PLAIN_FIELDS = frozenset(("int", "float", "complex", "bool", "str", "None", "tuple", "np", "dtype", "Item"))
 """Words of annotations of fields that hold no program; an Item is one of an index."""
 _STANDS_FOR = frozenset(("called", "separated", "settled"))
@@ -204,7 +231,7 @@ class Primitive:
 
     holds_programs: ClassVar[bool] = False
     """Some field may be a program, or what holds programs."""
-    _interned: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Primitive]] = weakref.WeakValueDictionary()
+    _interned: ClassVar[_Interned | weakref.WeakValueDictionary[tuple[Any, ...], Primitive]]
 
     def __init_subclass__(cls, family: bool = False, name: str | None = None) -> None:
         own = [key for key, kind in vars(cls).get("__annotations__", {}).items() if "ClassVar" not in str(kind)]
@@ -213,6 +240,7 @@ class Primitive:
         kinds = " ".join(str(vars(cls)["__annotations__"][key]) for key in own).replace("dtype[Any]", "dtype")
         plain = _PLAIN_FIELDS.issuperset(re.findall(r"\w+", kinds)) and _STANDS_FOR.isdisjoint(vars(cls))
         cls.holds_programs |= not plain
+        cls._interned = _HOLDERS if cls.holds_programs else _PLAIN
         cls.defaults = cls.defaults | {key: vars(cls)[key] for key in own if key in vars(cls)}
         if family:
             return
@@ -240,18 +268,18 @@ class Primitive:
         if float in kinds:
             kinds = tuple([repr(v) if type(v) is float else type(v) for v in values])
         key = (cls, told, kinds)
-        found = Primitive._interned.get(key)
+        found = cls._interned.get(key)
         return cls._intern(key, values) if found is None else found  # type: ignore[return-value]
 
     @classmethod
     def _intern(cls, key: tuple[Any, ...], values: tuple[Any, ...]) -> Primitive:
         """Make the instance of ``key``, or return the one that another thread has just made."""
         with _INTERNING:
-            found = Primitive._interned.get(key)
+            found = cls._interned.get(key)
             if found is None:
                 found = object.__new__(cls)
                 vars(found).update(zip(cls.fields, values))
-                Primitive._interned[key] = found
+                cls._interned[key] = found
         return found
 
     @classmethod

@@ -206,9 +206,10 @@ def quick_function(primitive: Any, arity: int, keep_weak: bool = False) -> Calla
 
     def binary(x: Any, y: Any) -> Array:
         if type(x) is Tracer:
-            trace, u = x._trace, x._var
+            trace = x._trace
+            u: Atom = x._var
             if type(y) is Tracer:
-                v = y._var
+                v: Atom = y._var
                 if y._trace is not trace:
                     if y._trace.order > trace.order:
                         trace, u = y._trace, y._trace.atom(x)

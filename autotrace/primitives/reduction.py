@@ -17,6 +17,7 @@ from ..tracing import as_operand, bind, here, implements, method
 from .families import Array, LinearMap
 from .promotion import broadcast_to, convert
 from .series import carried
+from .shape import with_shape
 
 __all__ = ["Reduction", "argmax", "argmin", "cumprod", "cumsum", "max", "min", "prod", "sum"]
 
@@ -54,8 +55,9 @@ class Reduction(Primitive, family=True):
 
     def spread(self, y: Array, shape: tuple[int, ...]) -> Array:
         """Give a reduced array back the axes of an operand of ``shape``."""
-        kept = tuple(1 if i in self.axes else n for i, n in enumerate(shape))
-        return broadcast_to(y.reshape(kept), shape)
+        if self.axes != tuple(range(len(self.axes))):  # else the others are the last ones, which broadcasting meets
+            y = with_shape(y, tuple([1 if i in self.axes else n for i, n in enumerate(shape)]))
+        return broadcast_to(y, shape)
 
     def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
         dependence = operands[0].dependence

@@ -15,7 +15,7 @@ from .families import Array, LinearMap, rearranged
 from .promotion import broadcast_to, convert
 from .series import carried
 
-__all__ = ["concatenate", "expand_dims", "reshape", "squeeze", "stack", "transpose"]
+__all__ = ["concatenate", "expand_dims", "reshape", "squeeze", "stack", "transpose", "with_shape"]
 
 
 class Reshape(LinearMap):
@@ -37,10 +37,10 @@ class Reshape(LinearMap):
         return out
 
     def transpose(self, ct: Array, inputs: Sequence[Any]) -> tuple[Array]:
-        return (_reshape(ct, inputs[0].shape),)
+        return (with_shape(ct, inputs[0].shape),)
 
     def batch(self, size: int, inputs: Sequence[Array], batched: Sequence[bool]) -> Array:
-        return _reshape(inputs[0], (size, *self.shape))
+        return with_shape(inputs[0], (size, *self.shape))
 
     def get(self, x: Array) -> Array:
         return bind(self, x) if type(x) is Tracer else np.reshape(x, self.shape)
@@ -170,7 +170,8 @@ class Stack(_Join):
         return [ct[place] if want else None for place, want in zip(places, wanted, strict=True)]
 
 
-def _reshape(x: Array, shape: tuple[int, ...]) -> Array:
+def with_shape(x: Array, shape: tuple[int, ...]) -> Array:
+    """Return ``x`` in another ``shape``, for rules: it is not known to share memory with ``x``."""
     return x if x.shape == shape else bind(Reshape(shape), x)
 
 

@@ -5,7 +5,7 @@ from its base: a *step* has ``get(x)``, the view of x, and ``put(x, y)``, x with
 write to any member of a family of views writes the root through the steps, then renews every other live
 member; renewals that nothing uses are dead code. So reading costs nothing, and programs contain no mutation.
 
-``Tracer._alias`` is unset (None) for an array of one's own, a :class:`View` for a member of a family, or
+``Tracer._alias`` is None for an array of one's own, a :class:`View` for a member of a family, or
 :data:`CALLER` for an array that belongs to the caller, and its views: those are never written.
 """
 

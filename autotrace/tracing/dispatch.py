@@ -179,8 +179,6 @@ Tracer.__array__ = property(_array)  # type: ignore[attr-defined]
 @method("__getattr__")
 def _getattr(self: Tracer, name: str) -> Any:
     """Offer ufuncs as methods: NumPy calls ``x.sin()`` on the elements of an array of objects."""
-    if name == "_alias":
-        return None  # the slot is left unset until something shares memory with the array
     ufunc: Any = getattr(np, name, None) if not name.startswith("_") else None
     function = UFUNCS.get(ufunc)
     if function is None:

@@ -372,12 +372,16 @@ def _copied(equation: Equation, values: dict[Atom, Any]) -> bool:
     """
     trace: Trace | None = None
     atoms: list[Atom] = []
-    for atom in equation.inputs:
+    for atom in equation[1]:
         if type(atom) is Var:
             x = values[atom]
-            if type(x) is not Tracer or x._var.aval is not atom.aval or (trace is not None and x._trace is not trace):
+            if type(x) is not Tracer or x._var.aval is not atom.aval:
                 return False
-            trace, atom = x._trace, x._var
+            if trace is None:
+                trace = x._trace
+            elif trace is not x._trace:
+                return False
+            atom = x._var
         atoms.append(atom)
     if trace is None:
         return False

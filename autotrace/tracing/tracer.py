@@ -35,13 +35,14 @@ class Tracer:
     _trace: Trace
     _var: Var
     _alias: Any
-    """What it shares memory with: see :mod:`.aliases`. Left unset until there is something."""
+    """What it shares memory with, None if with nothing: see :mod:`.aliases`."""
 
     __array_priority__ = 1000
 
     def __init__(self, trace: Trace, var: Var) -> None:
         self._trace = trace
         self._var = var
+        self._alias = None
 
     @property
     def aval(self) -> ShapedArray:
