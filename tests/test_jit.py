@@ -1239,3 +1239,11 @@ def test_python_control_flow_on_large_arrays():
         x = np.full(50_000, scale)
         np.testing.assert_array_equal(jitted(x), f(x))
     assert jitted.cache_info().paths == 3
+
+
+def test_the_leaves_of_a_call_are_the_inputs_of_its_program():
+    f = jit(lambda n, tree, x=1.0: n * tree["b"] + tree["a"][0] + x, static_argnums=0)
+    leaves = f.leaves(3, {"a": [np.ones(2)], "b": 2}, x=0.5)
+    assert [type(leaf) for leaf in leaves] == [np.ndarray, np.int64, np.float64]
+    (out,) = f.lower(3, {"a": [np.ones(2)], "b": 2}, x=0.5).jaxpr(*leaves)
+    assert out.tolist() == [7.5, 7.5]

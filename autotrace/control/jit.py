@@ -382,6 +382,10 @@ class Jitted(Transformed):
             f"{_kind_text(known[-1])}"
         )
 
+    def leaves(self, *args: Any, **kwargs: Any) -> list[Any]:
+        """Return what its program takes of these arguments: the leaves of those that are not static."""
+        return self._arguments(args, kwargs).leaves
+
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """Trace for these arguments and return the program that would run, without running it.
 

@@ -8,7 +8,7 @@ from ..errors import JaxprTypeError
 from .avals import ShapedArray, aval_of
 from .equation import Atom, Equation, Literal, Var
 from .rewrite import programs_in
-from .source import deriving, place
+from .source import deriving, located, place
 
 if TYPE_CHECKING:
     from .jaxpr import Jaxpr
@@ -94,5 +94,4 @@ def _agree(expected: ShapedArray, got: ShapedArray, what: str) -> None:
 
 
 def _describe(equation: Equation) -> str:
-    where = place(equation.source)
-    return f"{equation.primitive.name}" + (f" at {where.file}:{where.line}" if where else "")
+    return f"{equation.primitive.name}{located(place(equation.source))}"

@@ -12,7 +12,7 @@ from .cost import Cost, added, own_cost, readable, readable_bytes, taken, times_
 from .equation import Atom, Equation, Literal
 from .evaluate import last_uses
 from .primitive import Run
-from .source import COTANGENT, TANGENT, Place, phase_name, place
+from .source import COTANGENT, TANGENT, Place, located, phase_name, place
 
 if TYPE_CHECKING:
     from .jaxpr import Jaxpr
@@ -98,7 +98,7 @@ class ProgramCost:
         return peak
 
     def _note(self, equation: Equation, runs: Sequence[Run]) -> None:
-        what = f"{equation.primitive.name}{_at(place(equation.source))}"
+        what = f"{equation.primitive.name}{located(place(equation.source))}"
         if any(run.times is None for run in runs):
             self._add_note(f"{what}: only its values tell how many rounds it takes; one is counted.")
         if any(run.alternative for run in runs):
@@ -256,10 +256,6 @@ def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
 
 def _line(where: Place | None) -> str:
     return "no source line" if where is None else str(where)
-
-
-def _at(where: Place | None) -> str:
-    return f" at {where.file}:{where.line}" if where else ""
 
 
 def _described(index: int, row: EquationCost) -> str:

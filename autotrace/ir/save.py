@@ -22,7 +22,7 @@ from .equality import is_program
 from .jaxpr import Jaxpr
 from .parse import parse_jaxpr
 from .print import print_jaxpr, referenced
-from .source import place
+from .source import located, place
 
 __all__ = ["load_jaxpr", "save_jaxpr"]
 
@@ -108,11 +108,9 @@ def _refuse_unwritable(jaxpr: Jaxpr) -> None:
             for key, value in equation.params.items():
                 bad = next(_unwritable(value), None)
                 if bad is not None:
-                    where = place(equation.source)
-                    at = f" at {where.file}:{where.line}" if where else ""
                     raise UnsupportedError(
                         f"save: parameters must be numbers, strings, dtypes, tuples and programs; got "
-                        f"{type(bad).__name__} as {key} of {equation.primitive.name}{at}. "
+                        f"{type(bad).__name__} as {key} of {equation.primitive.name}{located(place(equation.source))}. "
                         "Save a program without this operation."
                     )
 

@@ -27,6 +27,7 @@ __all__ = [
     "deriving",
     "here",
     "in_phase",
+    "located",
     "phase_name",
     "place",
     "raised_at",
@@ -83,7 +84,11 @@ def user_source() -> Source | None:
 
 def here() -> str:
     """Return the user's line for a message, `` at file:line``: of the equation being rewritten, or the running one."""
-    where = place(SOURCE.get() or user_source())
+    return located(place(SOURCE.get() or user_source()))
+
+
+def located(where: Place | None) -> str:
+    """Return a place for a message, `` at file:line``; nothing of no place."""
     return f" at {where.file}:{where.line}" if where else ""
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..compile.program import Program
 from ..control.jit import Jitted
-from ..ir import Equation, Jaxpr, Place, equation_cost, place
+from ..ir import Equation, Jaxpr, Place, equation_cost, located, place
 from ..ir.cost import readable_bytes, taken
 from ..ir.pricing import aligned, phase_of, share
 from ..tracing import leaf_value
@@ -37,7 +37,7 @@ def profiled(fun: Callable[..., Any], args: Any, kwargs: Any, repeats: int | Non
     jaxpr = program_of(fun, args, kwargs)
     tracing = time.perf_counter() - start
     if isinstance(fun, Jitted):
-        leaves: Sequence[Any] = fun._arguments(args, kwargs).leaves
+        leaves: Sequence[Any] = fun.leaves(*args, **kwargs)
     else:
         leaves = [leaf_value(x, "", "profile") for x in tree_leaves((args, kwargs))]
     programs = _programs(fun, jaxpr)
@@ -203,9 +203,8 @@ class Profile:
         return [gathered[key] for key in sorted(gathered)]
 
     def _note(self, event: Event) -> None:
-        where = event.place
-        at = f" at {where.file}:{where.line}" if where else ""
-        note = f"{event.equation.primitive.name}{at}: its time is shared out among its lines by their estimated cost."
+        what = f"{event.equation.primitive.name}{located(event.place)}"
+        note = f"{what}: its time is shared out among its lines by their estimated cost."
         if note not in self.notes:
             self.notes.append(note)
 
