@@ -159,7 +159,9 @@ def write_equations(
             continue
         dying = [v for v in frees.get(index, ()) if v not in lasting and v not in stretched]
         target, place = _placed(writer, equation, [v for v in dying if v in spare], out in spare, memory)
-        over = _overwritten(writer, equation, [v for v in dying if v in spare])
+        # Memory of a loop's own is used again in the next run: no result may be left in it.
+        free = [v for v in dying if v in spare and (memory is None or v not in memory.owned)]
+        over = _overwritten(writer, equation, free)
         for statement in writer.statements(equation, place, over):
             lines.append(indent + statement)
             where[len(lines)] = index
