@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autotrace import cond, fori_loop, grad, jit, make_jaxpr, scan, switch, vjp, while_loop
-from autotrace.compile import floats, scalars
+from autotrace.compile import codegen, floats, scalars
 from autotrace.compile.blocks import Branches, Rows
 from autotrace.compile.program import Program, optimize
 from autotrace.compile.scalars import is_scalar_program
@@ -374,3 +374,17 @@ def test_the_source_of_a_loop():
         assert f"{line}\n" in source
     source = jit(lambda r: fori_loop(0, 100, lambda i, x: r * x * (1.0 - x), 0.5)).lower(2.0).source()
     assert "for _ in repeat(None, 100):\n            v1 = (v0_ * v1) * (1.0 - v1)\n" in source
+
+
+def test_a_loop_that_is_traced_again_is_generated_once(monkeypatch):
+    made = []
+    generate_scalar = scalars.generate_scalar
+    monkeypatch.setattr(codegen, "generate_scalar", lambda *args: made.append(args) or generate_scalar(*args))
+    xs = np.arange(1.0, 40.0)
+    for factor in (0.123, 0.123, 0.456, 0.123):
+        last, _ = scan(lambda c, x, factor=factor: (np.sin(c) * factor + x, None), 0.5, xs)
+        expected = 0.5
+        for x in xs:
+            expected = np.sin(expected) * factor + x
+        np.testing.assert_allclose(last, expected, rtol=1e-12)
+    assert len(made) == 2

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..ir import Atom, Jaxpr, Var
+from ..ir import Atom, Jaxpr
 from .buffers import computes, unshared
 from .codegen import Compiled, Memory, compiled, write_equations
 from .expressions import Writer, has_place
@@ -113,7 +113,7 @@ def generate_scan(jaxpr: Jaxpr, consts: int, carry: int, length: int, reverse: b
     lines += _made(writer, [*memory.made, *carries.arrays()])
     lines += [f"    {name}_T = {name}.T" for name in sorted(writer.turned)]
     lines += [f"    first_{name} = {name}" for name in dict.fromkeys(name for name, _ in shifted.values())]
-    read: set[Atom] = {v for e in jaxpr.equations for v in e.inputs if type(v) is Var}.union(jaxpr.outputs)
+    read: set[Atom] = {*jaxpr.outputs, *[v for e in jaxpr.equations for v in e.inputs]}
     given = zip(jaxpr.in_vars[first:], names[first:], rows, strict=True)
     pairs = [(name, array) for var, name, array in given if var in read]  # each row that is made takes its time
     pairs += [(row, row.removeprefix("row_of_")) for row in filled]

@@ -8,15 +8,17 @@ interpreted calls, so it waits until that many have been made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
+
+import numpy as np
 
 from ..errors import ConcretizationTypeError
 from ..ir import Atom, Equation, Jaxpr, Literal, Var, is_watching, parameters_key
 from ..tracing import Guard, Tracer
 from .codegen import Compiled, generate
 
-__all__ = ["DerivedPrograms", "structure"]
+__all__ = ["DerivedPrograms", "shared", "structure"]
 
 _CALLS_BEFORE_COMPILING = 16
 _LONGEST = 20_000
@@ -132,6 +134,30 @@ class DerivedPrograms:
                 return None
             entry.program = generate(derived)
         return entry.program(*inputs, *operands), entry.info
+
+
+_SHARED: dict[Any, Any] = {}
+_NOTHING = object()
+
+
+def shared(key: Hashable, programs: Sequence[Jaxpr], make: Callable[[], Any]) -> Any:
+    """Return what ``make`` gives, made once for all ``programs`` that are the same, numbers included.
+
+    A loop that is not jitted traces its body anew at each call; so what is generated from it is kept here.
+    """
+    parts: list[Any] = [key]
+    for jaxpr in programs:
+        own, operands = structure(jaxpr)
+        if any([np.ndim(x) for x in operands]):
+            return make()
+        parts += [own, *[(type(x), repr(x)) for x in operands]]
+    told = tuple(parts)
+    found = _SHARED.get(told, _NOTHING)
+    if found is _NOTHING:
+        while len(_SHARED) >= _KEPT:
+            _SHARED.pop(next(iter(_SHARED)), None)
+        found = _SHARED[told] = make()
+    return found
 
 
 def is_concrete(jaxpr: Jaxpr, inputs: Sequence[Any]) -> bool:

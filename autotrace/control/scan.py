@@ -13,6 +13,7 @@ from ..compile.codegen import Compiled, generate_loop
 from ..compile.loops import generate_scan
 from ..compile.passes import PASSES, run_passes
 from ..compile.program import Program
+from ..compile.reuse import shared
 from ..ir import (
     DYNAMIC,
     Jaxpr,
@@ -99,6 +100,10 @@ class Scan(Primitive):
     @cached_property
     def on_scalars(self) -> Compiled | None:
         """The loop as one function of the operands, on Python's numbers, if all in it are scalars."""
+        kind = Scan, self.consts, self.carry, self.length, self.reverse, self.masked
+        return shared(kind, [self.jaxpr], self._on_scalars)
+
+    def _on_scalars(self) -> Compiled | None:
         xs = [stack_aval(v.aval, self.length) for v in self.jaxpr.in_vars[self.consts + self.carry :]]
         if self.masked:
             xs.insert(0, ShapedArray((self.length,), np.dtype(bool)))

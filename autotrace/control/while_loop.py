@@ -14,6 +14,7 @@ from ..compile.codegen import Compiled, generate_loop
 from ..compile.loops import generate_while
 from ..compile.passes import PASSES, run_passes
 from ..compile.program import Program
+from ..compile.reuse import shared
 from ..errors import LoopMemoryError, MissingRuleError
 from ..ir import (
     DYNAMIC,
@@ -110,6 +111,10 @@ class While(Primitive):
     @cached_property
     def on_scalars(self) -> Compiled | None:
         """The loop as one function of the operands, on Python's numbers, if all in it are scalars."""
+        kind = While, self.condition_consts, self.body_consts
+        return shared(kind, [self.condition, self.body], self._on_scalars)
+
+    def _on_scalars(self) -> Compiled | None:
         given = [*self.condition.in_avals[: self.condition_consts], *self.body.in_avals]
         return generate_loop(self, given, self.abstract(*given), self._on_arrays)
 
