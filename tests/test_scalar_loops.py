@@ -388,3 +388,16 @@ def test_a_loop_that_is_traced_again_is_generated_once(monkeypatch):
             expected = np.sin(expected) * factor + x
         np.testing.assert_allclose(last, expected, rtol=1e-12)
     assert len(made) == 2
+
+
+def test_loops_in_loops_that_are_too_deep_or_too_long_to_be_written_out():
+    def nested(levels, both):
+        f = lambda x: 0.5 * x  # noqa: E731
+        for _ in range(levels):
+            f = lambda x, f=f: fori_loop(0, 1, lambda i, c: f(c) + (f(c) if both else 1.0), x)  # noqa: E731
+        return f
+
+    for levels, both, fits in ((8, False, True), (40, False, False), (10, True, True)):
+        jaxpr = make_jaxpr(nested(levels, both))(1.0)
+        assert is_scalar_program(jaxpr) == fits
+        np.testing.assert_allclose(Program(jaxpr).compiled(np.float64(1.0))[0], on_numpy(jaxpr, [1.0])[0])

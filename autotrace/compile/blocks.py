@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 
 from ..ir import Jaxpr
 
-__all__ = ["Block", "Branches", "Repeated", "Rows"]
+__all__ = ["Block", "Branches", "Repeated", "Rows", "programs_of"]
 
 
 class Rows(NamedTuple):
@@ -51,3 +51,10 @@ class Branches(NamedTuple):
 
 
 Block = Rows | Repeated | Branches
+
+
+def programs_of(block: Block) -> tuple[Jaxpr, ...]:
+    """Return the programs that a loop or branch runs."""
+    if isinstance(block, Branches):
+        return block.branches
+    return (block.body,) if isinstance(block, Rows) else (block.condition, block.body)

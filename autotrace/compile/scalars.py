@@ -24,7 +24,7 @@ from ..errors import GuardError
 from ..ir import Atom, Equation, Jaxpr, Literal, Var
 from ..primitives.arithmetic import Add, Sub
 from ..tracing import Guard
-from .blocks import Branches, Repeated, Rows
+from .blocks import Branches, Repeated, Rows, programs_of
 from .floats import BOOL, FLOAT, INT, MATH, Operation, operation
 from .simplify import simplify
 
@@ -38,6 +38,10 @@ _LISTED = 200_000
 """Rows up to which they are a list: four times the memory of an array of the standard library's, less time."""
 _DEEPEST = 8
 """Expressions that stand in one another; Python's parser has a bound."""
+LONGEST = 100_000
+"""Equations, those of loops and branches written out."""
+_NESTED = 12
+"""Loops and branches in one another; Python has a bound."""
 _DOUBT = "raise ArithmeticError"
 
 
@@ -54,7 +58,26 @@ def is_scalar_program(jaxpr: Jaxpr) -> bool:
     rank = max(
         [v.aval.ndim for v in (*made, *[v for v in (*jaxpr.in_vars, *jaxpr.const_vars) if v in read])], default=0
     )
-    return bool(jaxpr.equations) and rank <= 1 and _is_scalar(jaxpr.replace(outputs=made), made)
+    if not jaxpr.equations or rank > 1 or _room_left(jaxpr, LONGEST, _NESTED) < 0:
+        return False
+    return _is_scalar(jaxpr.replace(outputs=made), made)
+
+
+def _room_left(jaxpr: Jaxpr, room: int, levels: int) -> int:
+    """Return how many of ``room`` equations are left once ``jaxpr`` is written out; negative if it is too long or deep.
+
+    A program may stand in many equations, which other programs hold in turn: written out, it can be of any length.
+    """
+    room -= len(jaxpr.equations)
+    for equation in jaxpr.equations:
+        block = equation.primitive.block()
+        if block is None:
+            continue
+        for program in programs_of(block):
+            if room < 0 or not levels:
+                return -1
+            room = _room_left(program, room, levels - 1)
+    return room
 
 
 def _read(jaxpr: Jaxpr) -> set[Atom]:
