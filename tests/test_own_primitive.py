@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from autotrace import (
+    Linear,
+    bind,
     check_jaxpr,
     cost,
     eval_jaxpr,
@@ -20,6 +22,7 @@ from autotrace import (
     hessian,
     jacfwd,
     jacrev,
+    jet,
     jit,
     jvp,
     linear_transpose,
@@ -32,6 +35,7 @@ from autotrace import (
 )
 from autotrace.errors import MissingRuleError
 from autotrace.ir import REGISTRY
+from autotrace.primitives import Bilinear
 from autotrace.test_util import check_grads
 
 PAGE = Path(__file__).parents[1] / "docs" / "primitives.md"
@@ -119,3 +123,37 @@ def test_wrong_uses_are_told(smoothing: ModuleType) -> None:
         make_jaxpr(smoothing.smooth)(1.0, 0.5)
     with pytest.raises(MissingRuleError, match=r"the function must be linear"):
         linear_transpose(lambda d: smoothing.smooth(X, d), 0.5)(X)
+
+
+# -- linear in each of two operands ----------------------------------------------------------------
+
+
+class Woven(Bilinear):
+    """x[i] y[n - 1 - i], along the last axis."""
+
+    def impl(self, x, y):
+        return x * y[..., ::-1]
+
+    def abstract(self, x, y):
+        return x
+
+    def transpose(self, ct, inputs):
+        x, y = inputs
+        if type(x) is Linear:
+            return bind(self, ct, y), None
+        return None, (ct * x)[..., ::-1]
+
+    def batch(self, size, inputs, batched):
+        return bind(self, *[x if b else np.broadcast_to(x, (size, *x.shape)) for x, b in zip(inputs, batched)])
+
+
+def test_a_bilinear_map_needs_its_value_and_its_transpose():
+    woven = lambda x, y: bind(Woven(), x, y)  # noqa: E731
+    x, y = np.array([1.0, 2.0, -0.5]), np.array([0.3, -1.0, 2.0])
+    check_grads(woven, (x, y), order=2)
+    check_grads(lambda x: woven(np.sin(x), x), (x,), order=2)
+    assert np.array_equal(vmap(woven, in_axes=(0, None))(np.stack([x, y]), y), [x * y[::-1], y * y[::-1]])
+    series = [np.cos(y), -np.sin(y)]
+    _, (first, second) = jet(lambda x: woven(x, x), (x,), (series,))
+    assert np.allclose(first, woven(x, series[0]) + woven(series[0], x))
+    assert np.allclose(second, woven(x, series[1]) + 2 * woven(series[0], series[0]) + woven(series[1], x))

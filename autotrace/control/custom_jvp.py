@@ -19,6 +19,7 @@ from .call import Call as ProgramCall
 from .captured import standing_for, traced_in
 from .programs import close, repeated, tangent_of
 from .rules import (
+    BatchedRule,
     Call,
     OwnRule,
     RuleCall,
@@ -26,6 +27,7 @@ from .rules import (
     WithRule,
     conformed,
     given,
+    given_or_zero,
     padded,
     ruling,
     strong,
@@ -73,7 +75,7 @@ class JvpRule(OwnRule):
         return found[: len(self._out_avals)], found[len(self._out_avals) :]
 
     def _call(self, primals: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
-        dots = [self._tangent(t, a) for t, a in zip(tangents, self._avals, strict=True)]
+        dots = [given_or_zero(t, a, self._symbolic) for t, a in zip(tangents, self._avals, strict=True)]
         with ruling(primals):
             result = self._function(
                 *self._fixed,
@@ -92,24 +94,9 @@ class JvpRule(OwnRule):
         found = conformed(result[1], self._out_tree, avals, self.what, "tangent", ("for the output", rule), loose)
         return [*outs, *[t if a.inexact else None for t, a in zip(found, self._out_avals, strict=True)]]
 
-    def _tangent(self, t: Any, aval: ShapedArray) -> Any:
-        if t is not None:
-            return given([t])[0]
-        zero = tangent_zero(aval)
-        return zero if self._symbolic else zero.instantiate()
 
-
-class BatchedJvpRule(OwnRule):
-    """A rule for a batch; operands so marked, and all outputs, carry it as axis 0."""
-
-    def __init__(
-        self, name: str, what: str, rule: Any, size: int, marks: Sequence[bool], avals: Sequence[ShapedArray]
-    ) -> None:
-        self._rule = rule
-        self._size = size
-        self._marks = marks
-        self._avals = avals
-        """Those of one row."""
+class BatchedJvpRule(BatchedRule):
+    """A rule for a batch, which all outputs carry as axis 0."""
 
     def push(self, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
         """Return the outputs and their tangents, None for zero."""

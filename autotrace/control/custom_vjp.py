@@ -20,12 +20,14 @@ from ..tree import PyTreeDef, broadcast_prefix, tree_flatten, tree_unflatten
 from .captured import standing_for, traced_in
 from .programs import filled, repeated, tangent_of, zeros
 from .rules import (
+    BatchedRule,
     Call,
     OwnRule,
     RuleCall,
     WithRule,
     conformed,
     given,
+    given_or_zero,
     padded,
     ruling,
     strong,
@@ -146,18 +148,12 @@ class Backward(OwnRule):
         rest, given_cts = iter(given(operands)), iter(cts)
         residuals = [next(rest) if x is _OPERAND else x for x in self._residuals]
         rule = self._rule
-        filled_cts = [self._cotangent(next(given_cts) if a.inexact else None, a) for a in rule.out_avals]
+        filled_cts = [given_or_zero(next(given_cts) if a.inexact else None, a, rule.symbolic) for a in rule.out_avals]
         with ruling(operands):
             result = rule.bwd(
                 *rule.fixed, tree_unflatten(self._tree, residuals), tree_unflatten(rule.out_tree, filled_cts)
             )
         return self._checked(result)
-
-    def _cotangent(self, ct: Any, aval: ShapedArray) -> Any:
-        if ct is not None:
-            return given([ct])[0]
-        zero = tangent_zero(aval)
-        return zero if self._rule.symbolic else zero.instantiate()
 
     def _checked(self, result: Any) -> list[Any]:
         """Return a cotangent for each leaf, None for zero."""
@@ -195,17 +191,8 @@ class Backward(OwnRule):
         return [tangent_zero(a) if x is None else x for x, a in zip(spread, avals, strict=True)]
 
 
-class BatchedVjpRule(OwnRule):
-    """Rules for a batch; operands so marked, and all outputs, carry it as axis 0."""
-
-    def __init__(
-        self, name: str, what: str, rule: Any, size: int, marks: Sequence[bool], avals: Sequence[ShapedArray]
-    ) -> None:
-        self._rule = rule
-        self._size = size
-        self._marks = marks
-        self._avals = avals
-        """Those of one row."""
+class BatchedVjpRule(BatchedRule):
+    """Rules for a batch, which all outputs carry as axis 0."""
 
     def forward(self, operands: Sequence[Any], moving: Sequence[bool]) -> tuple[list[Any], list[Any], Any]:
         """Return the outputs, the residuals, and the backward rule for the moving operands."""

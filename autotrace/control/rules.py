@@ -55,6 +55,7 @@ from .matching import check_same
 from .programs import Body, batched_program, close, conditional, derive, remembered, zeros
 
 __all__ = [
+    "BatchedRule",
     "Call",
     "OwnRule",
     "RuleCall",
@@ -62,6 +63,7 @@ __all__ = [
     "WithRule",
     "conformed",
     "given",
+    "given_or_zero",
     "numpy_number",
     "padded",
     "recorded",
@@ -131,6 +133,18 @@ class OwnRule(str):
     def __reduce__(self) -> Any:
         """Save the name: functions are not part of a saved program."""
         return str, (str(self),)
+
+
+class BatchedRule(OwnRule):
+    """A rule for a batch of ``size`` rows: operands so marked carry it as axis 0; ``avals`` are those of one row."""
+
+    def __init__(
+        self, name: str, what: str, rule: Any, size: int, marks: Sequence[bool], avals: Sequence[ShapedArray]
+    ) -> None:
+        self._rule = rule
+        self._size = size
+        self._marks = marks
+        self._avals = avals
 
 
 class RuleCall(Applied, family=True):
@@ -472,6 +486,14 @@ def _refuse(x: Any, what: str, word: str, when: tuple[str, str]) -> NoReturn:
     raise TypeError(
         f"{what}: the {word} must hold arrays and numbers; got {type(x).__name__} {when[1]}{here()}. Return arrays."
     ) from None
+
+
+def given_or_zero(t: Any, aval: ShapedArray, symbolic: bool) -> Any:
+    """Return a tangent or cotangent of a value of ``aval`` as a rule gets it; None is zero."""
+    if t is not None:
+        return given([t])[0]
+    zero = tangent_zero(aval)
+    return zero if symbolic else zero.instantiate()
 
 
 def tangent_zero(aval: ShapedArray) -> SymbolicZero:

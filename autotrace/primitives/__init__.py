@@ -23,10 +23,11 @@ from . import (
     updates,
     warn,
 )
-from .families import Binary, Elementwise, LinearMap, Predicate, Unary, elementwise
+from .families import Bilinear, Binary, Elementwise, LinearMap, Predicate, Unary, elementwise
 from .promotion import broadcast_to, convert, unbroadcast
 
 __all__ = [
+    "Bilinear",
     "Binary",
     "Elementwise",
     "LinearMap",

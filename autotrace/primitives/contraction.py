@@ -10,16 +10,15 @@ from __future__ import annotations
 import math
 import operator as operator_
 from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from string import ascii_letters
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ..ir import PAIRS, Dependence, Linear, Operand, Primitive, ShapedArray, united
+from ..ir import PAIRS, Dependence, Linear, Operand, ShapedArray, united
 from ..tracing import bind, here
-from .families import Array, Deferred
-from .series import convolved
+from .families import Array, Bilinear, Deferred
 
 __all__ = ["contract"]
 
@@ -181,7 +180,7 @@ def _lined_up(letters: str, out: str, x: str) -> str | None:
     return f"{x}[{', '.join(index)}]" if "None" in index else x
 
 
-class Einsum(Primitive):
+class Einsum(Bilinear):
     """The sum over the letters that the result lacks of the products of two operands."""
 
     subscripts: str
@@ -229,15 +228,6 @@ class Einsum(Primitive):
     def _with(self, ct: Array, other: Array, which: int) -> Array:
         """The transpose in operand ``which``."""
         return bind(self._transposed[which], *((ct, other) if which == 0 else (other, ct)))
-
-    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
-        (x, y), (dx, dy) = primals, tangents
-        if dx is None:
-            return bind(self, x, dy)
-        return bind(self, dx, y) if dy is None else bind(self, dx, y) + bind(self, x, dy)
-
-    def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
-        return convolved(partial(bind, self), inputs[0], inputs[1], k)
 
     def vjp(
         self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..ir import PAIRS, Linear, Operand, Primitive, ShapedArray, united
+from ..ir import PAIRS, Linear, Operand, ShapedArray, united
 from ..tracing import bind, here
-from .families import Array
+from .families import Array, Bilinear
 from .promotion import broadcast_to
-from .series import convolved
 
 __all__ = ["convolve_vectors", "spread_by_kernel"]
 
 
-class Convolve(Primitive):
+class Convolve(Bilinear):
     """Along the last axis, sum_j x[k - j] y[j]: where the vectors meet, or where all of y does ("valid").
 
     The other axes are those of a batch. In the mode "valid" x is not shorter than y.
@@ -45,15 +43,6 @@ class Convolve(Primitive):
                 f"convolve: the first operand must not be shorter in mode 'valid'; got {x} and {y}{here()}."
             )
         return x.update(shape=(*x.shape[:-1], self._length(x.shape[-1], y.shape[-1])))
-
-    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
-        (x, y), (dx, dy) = primals, tangents
-        if dx is None:
-            return bind(self, x, dy)
-        return bind(self, dx, y) if dy is None else bind(self, dx, y) + bind(self, x, dy)
-
-    def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
-        return convolved(partial(bind, self), inputs[0], inputs[1], k)
 
     def vjp(self, ct: Array, output: Array, inputs: Sequence[Array], wanted: Sequence[bool]) -> Sequence[Array]:
         x, y = inputs

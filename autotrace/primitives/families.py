@@ -6,6 +6,7 @@ A sine is its ufunc and its derivative; a transposition is its value and its tra
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,9 +14,20 @@ import numpy as np
 from ..ir import Linear, Operand, Primitive, ShapedArray, joined, united
 from ..tracing import UFUNCS, UNKNOWN, bind, here, implements, operator, peek
 from .promotion import apply_elementwise, broadcast_to, quick_function, unbroadcast
-from .series import carried
+from .series import carried, convolved
 
-__all__ = ["Array", "Binary", "Deferred", "Elementwise", "LinearMap", "Predicate", "Unary", "elementwise", "rearranged"]
+__all__ = [
+    "Array",
+    "Bilinear",
+    "Binary",
+    "Deferred",
+    "Elementwise",
+    "LinearMap",
+    "Predicate",
+    "Unary",
+    "elementwise",
+    "rearranged",
+]
 
 Array = Any
 _PYTHON_TYPES = {"b": bool, "i": int, "f": float, "c": complex}
@@ -219,6 +231,19 @@ class LinearMap(Primitive, family=True):
 
     def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
         return 0
+
+
+class Bilinear(Primitive, family=True):
+    """Linear in each of its two operands: the value gives the derivative of any order."""
+
+    def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
+        (x, y), (dx, dy) = primals, tangents
+        if dx is None:
+            return bind(self, x, dy)
+        return bind(self, dx, y) if dy is None else bind(self, dx, y) + bind(self, x, dy)
+
+    def taylor(self, k: int, inputs: Sequence[Any], output: Any) -> Array:
+        return convolved(partial(bind, self), inputs[0], inputs[1], k)
 
 
 def rearranged(primitive: Primitive, operands: Sequence[Operand]) -> Any:

@@ -13,7 +13,7 @@ from ..ir import Linear, Operand, Primitive, ShapedArray, here
 from ..primitives.series import carried
 from ..tracing import bind
 
-__all__ = ["Checked", "checked", "demand"]
+__all__ = ["Checked", "Passing", "checked", "demand"]
 
 
 def demand(ok: Any, figure: Any, message: str) -> None:
@@ -23,31 +23,28 @@ def demand(ok: Any, figure: Any, message: str) -> None:
         raise ConvergenceError(message.format(f"{np.max(failed):.3g}", here()))
 
 
-class Checked(Primitive):
-    """``x``, if all of ``ok`` is true; else an error that shows ``figure``. Linear in ``x``, and its own transpose."""
+class Passing(Primitive, family=True):
+    """The first operand, if what the others say of it is right; else an error. Linear in it, and its own transpose.
 
-    message: str
+    It is no effect, which loops would have to keep in order: whoever uses it, its tangent or its cotangent is told.
+    """
+
     view: ClassVar[bool] = True
     taylor = carried
 
-    def impl(self, x: Any, ok: Any, figure: Any) -> Any:
-        demand(ok, figure, self.message)
-        return x
-
-    def spell_lines(self, page: Any, targets: Sequence[str], x: Any, ok: Any, figure: Any) -> list[str]:
-        text = self.message.format("another", "")
-        return [f"if not {page.module('numpy')}.all({ok}):", f"    raise RuntimeError({text!r})", f"{targets[0]} = {x}"]
-
-    def abstract(self, x: ShapedArray, ok: ShapedArray, figure: ShapedArray) -> ShapedArray:
+    def abstract(self, x: ShapedArray, *avals: ShapedArray) -> ShapedArray:
         return x.strong()
 
     def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], output: Any) -> Any:
         return None if tangents[0] is None else bind(self, tangents[0], *primals[1:])
 
+    def vjp(self, ct: Any, output: Any, inputs: Sequence[Any], wanted: Sequence[bool]) -> Sequence[Any]:
+        return self.transpose(ct, inputs)
+
     def transpose(self, ct: Any, inputs: Sequence[Any]) -> Sequence[Any]:
-        if type(inputs[1]) is Linear or type(inputs[2]) is Linear:
+        if any(type(x) is Linear for x in inputs[1:]):
             return super().transpose(ct, inputs)
-        return bind(self, ct, *inputs[1:]), None, None
+        return (bind(self, ct, *inputs[1:]), *[None] * (len(inputs) - 1))
 
     def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Any:
         return bind(self, inputs[0] if batched[0] else repeated(inputs[0], size), *inputs[1:])
@@ -57,6 +54,20 @@ class Checked(Primitive):
 
     def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
         return operands[0].dependence
+
+
+class Checked(Passing):
+    """``x``, if all of ``ok`` is true; else an error that shows ``figure``."""
+
+    message: str
+
+    def impl(self, x: Any, ok: Any, figure: Any) -> Any:
+        demand(ok, figure, self.message)
+        return x
+
+    def spell_lines(self, page: Any, targets: Sequence[str], x: Any, ok: Any, figure: Any) -> list[str]:
+        text = self.message.format("another", "")
+        return [f"if not {page.module('numpy')}.all({ok}):", f"    raise RuntimeError({text!r})", f"{targets[0]} = {x}"]
 
 
 def checked(x: Any, ok: Any, figure: Any, message: str) -> Any:

@@ -12,18 +12,17 @@ kept of the first run does not belong. So the loop over steps is the outer one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..control.flow import while_loop
-from ..control.programs import repeated
 from ..errors import IntegrationError
-from ..ir import Jaxpr, Operand, Primitive, ShapedArray, here
-from ..primitives.series import carried
+from ..ir import Jaxpr, here
 from ..tracing import bind, evaluate
 from ..transforms.batching import vmap
 from ..transforms.stop import stop_gradient
+from .checked import Passing
 from .dormand_prince import (
     State,
     dense_output,
@@ -230,14 +229,8 @@ def solve(problem: Problem, y: State, ts: Array, params: Sequence[Array], differ
 FINE, TOO_MANY, TOO_SMALL, NOT_FINITE, NO_ORDER = range(5)
 
 
-class Reached(Primitive):
-    """``x``; but raises if ``reason`` says that the solution did not get to the time ``target``.
-
-    It is no effect, which loops would have to keep in order: whoever uses ``x``, its tangent or its cotangent is told.
-    """
-
-    view: ClassVar[bool] = True
-    taylor = carried
+class Reached(Passing):
+    """``x``; but raises if ``reason`` says that the solution did not get to the time ``target``."""
 
     def impl(self, x: Array, reason: Array, t: Array, target: Array, tries: Array) -> Array:
         if np.any(reason):
@@ -253,27 +246,6 @@ class Reached(Primitive):
             f"    raise ArithmeticError({message!r} + str({t}))",
             f"{targets[0]} = {x}",
         ]
-
-    def abstract(self, x: ShapedArray, *avals: ShapedArray) -> ShapedArray:
-        return x.strong()
-
-    def jvp(self, primals: Sequence[Any], tangents: Sequence[Any], output: Any) -> Any:
-        return None if tangents[0] is None else bind(self, tangents[0], *primals[1:])
-
-    def transpose(self, ct: Any, inputs: Sequence[Any]) -> Sequence[Any]:
-        return (bind(self, ct, *inputs[1:]), None, None, None, None)
-
-    def vjp(self, ct: Any, output: Any, inputs: Sequence[Any], wanted: Sequence[bool]) -> Sequence[Any]:
-        return self.transpose(ct, inputs)
-
-    def batch(self, size: int, inputs: Sequence[Any], batched: Sequence[bool]) -> Any:
-        return bind(self, inputs[0] if batched[0] else repeated(inputs[0], size), *inputs[1:])
-
-    def flops(self, inputs: Sequence[ShapedArray], outputs: Sequence[ShapedArray]) -> int:
-        return 0
-
-    def sparsity(self, operands: Sequence[Operand], outputs: Sequence[ShapedArray]) -> Any:
-        return operands[0].dependence
 
 
 def _refuse(reason: Any, t: Any, target: Any, tries: Any) -> None:

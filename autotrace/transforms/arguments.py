@@ -18,6 +18,7 @@ __all__ = [
     "Leaves",
     "Run",
     "Selection",
+    "check_moving",
     "copied",
     "function_name",
     "leaves_of",
@@ -216,6 +217,15 @@ def leaves_of(tree: tuple[Any, ...], what: str, labels: Sequence[str] | None = N
     if not all(moving):
         values = [x if m else protect(r) for x, r, m in zip(values, raw, moving, strict=True)]
     return Leaves(values, treedef, moving, avals)
+
+
+def check_moving(leaves: Leaves, name: str) -> None:
+    """Raise ``TypeError``, in the name of a transform, unless one of its arguments carries a derivative."""
+    if not any(leaves.moving):
+        raise TypeError(
+            f"{name}: arguments to differentiate must be of floating-point or complex dtype; got "
+            f"{', '.join(map(str, leaves.avals)) or 'no arrays'}. Pass a float (3.0 for 3)."
+        )
 
 
 def locate(check: Callable[[Any, str, str], Any], arguments: Iterable[Any], what: str, labels: Iterable[str]) -> None:

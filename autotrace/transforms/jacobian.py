@@ -12,7 +12,7 @@ from ..ir import Jaxpr, ShapedArray, tangent_dtype
 from ..primitives.promotion import broadcast_to
 from ..tracing import trace
 from ..tree import tree_unflatten
-from .arguments import Leaves, Run, Selection, function_name, leaves_of, owned, select, trace_leaves
+from .arguments import Leaves, Run, Selection, check_moving, function_name, leaves_of, owned, select, trace_leaves
 from .batching import batch_jaxpr
 from .linear import linearize_jaxpr
 from .reverse import pull_back, run_forward
@@ -89,12 +89,9 @@ def start(
     """Trace a call of the transform of that ``name`` and check arguments and outputs."""
     chosen = select(fun, args, kwargs, argnums, argnames, name)
     leaves = leaves_of(chosen.values, name, chosen.labels)
+    if not allow_int:
+        check_moving(leaves, name)
     kinds = [aval.dtype.kind for aval, m in zip(leaves.avals, leaves.moving, strict=True) if m]
-    if not kinds and not allow_int:
-        raise TypeError(
-            f"{name}: arguments to differentiate must be of floating-point or complex dtype; got "
-            f"{', '.join(map(str, leaves.avals)) or 'no arrays'}. Pass a float (3.0 for 3)."
-        )
     wrong = "f" if holomorphic else "c" if name != "jacrev" else ""
     if wrong in kinds and wrong:
         raise TypeError(

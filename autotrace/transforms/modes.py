@@ -18,7 +18,7 @@ from ..compile.program import Program
 from ..compile.reuse import is_concrete
 from ..tracing import Tracer
 from ..tree import tree_unflatten
-from .arguments import function_name, leaves_of, owned, select, trace_leaves
+from .arguments import check_moving, function_name, leaves_of, owned, select, trace_leaves
 from .choice import Options, Started, choose, plan_key
 from .pattern import Pattern
 from .plan import Plan, Recipe, fingerprint, generalized, measured_seconds
@@ -188,11 +188,7 @@ def start_jacobian(
     name = "jacobian"
     chosen = select(fun, args, kwargs, argnums, argnames, name)
     leaves = leaves_of(chosen.values, name, chosen.labels)
-    if not any(leaves.moving):
-        raise TypeError(
-            f"{name}: arguments to differentiate must be of floating-point or complex dtype; got "
-            f"{', '.join(map(str, leaves.avals)) or 'no arrays'}. Pass a float (3.0 for 3)."
-        )
+    check_moving(leaves, name)
     if options.holomorphic and any(a.dtype.kind != "c" for a, m in zip(leaves.avals, leaves.moving, strict=True) if m):
         raise TypeError(
             f"{name}: with holomorphic=True arguments must be complex; got {', '.join(map(str, leaves.avals))}. "

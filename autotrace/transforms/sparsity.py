@@ -33,7 +33,7 @@ from ..ir import (
     inline,
 )
 from ..tracing import trace
-from .arguments import function_name, leaves_of, select, trace_leaves
+from .arguments import check_moving, function_name, leaves_of, select, trace_leaves
 from .pattern import Pattern
 from .reverse import pull_back, run_forward
 from .wrapper import transformed
@@ -306,10 +306,6 @@ def _hessian_pattern(fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bo
 def _program(name: str, fun: Any, args: Any, kwargs: Any, argnums: Any, has_aux: bool, argnames: Any) -> Jaxpr:
     chosen = select(fun, args, kwargs, argnums, argnames, name)
     leaves = leaves_of(chosen.values, name, chosen.labels)
-    if not any(leaves.moving):
-        raise TypeError(
-            f"{name}: arguments to differentiate must be of floating-point or complex dtype; got "
-            f"{', '.join(map(str, leaves.avals)) or 'no arrays'}. Pass a float (3.0 for 3)."
-        )
+    check_moving(leaves, name)
     run = trace_leaves(lambda values: chosen.call(*values), leaves, f"{name}({function_name(fun)})", has_aux)
     return run.jaxpr.replace(outputs=run.jaxpr.outputs[: run.outputs])

@@ -36,24 +36,12 @@ class Sweeps:
     def push(self, start: Cut, end: Cut, tangents: Sequence[Any]) -> list[Any]:
         """Carry tangents of the variables of ``start``, one batch each, to those of ``end``."""
         linear, nonzero = self.linear(start, end)
-        size = tangents[0].shape[0]
-        found, batched = batch_jaxpr(linear, size, tangents, [True] * len(tangents))
-        given = iter(zip(found, batched, strict=True))
-        return [
-            _whole(*next(given), size, v.aval) if some else zero_rows(size, v.aval)
-            for v, some in zip(end.vars, nonzero, strict=True)
-        ]
+        return _carried(linear, tangents, nonzero, end)
 
     def pull(self, start: Cut, end: Cut, cotangents: Sequence[Any]) -> list[Any]:
         """Carry cotangents of the variables of ``end``, one batch each, back to those of ``start``."""
         backward, reached = self.backward(start, end)
-        size = cotangents[0].shape[0]
-        found, batched = batch_jaxpr(backward, size, cotangents, [True] * len(cotangents))
-        given = iter(zip(found, batched, strict=True))
-        return [
-            _whole(*next(given), size, v.aval) if some else zero_rows(size, v.aval)
-            for v, some in zip(start.vars, reached, strict=True)
-        ]
+        return _carried(backward, cotangents, reached, start)
 
     def linear(self, start: Cut, end: Cut) -> tuple[Jaxpr, list[bool]]:
         """Return the program of one tangent of ``start``, and which variables of ``end`` it gives tangents of."""
@@ -86,6 +74,17 @@ class Sweeps:
         backward = simplify(trace(back, avals, None, self._what, snapshot=False).jaxpr)
         self._backward[key] = backward, reached
         return self._backward[key]
+
+
+def _carried(program: Jaxpr, rows: Sequence[Any], given: Sequence[bool], end: Cut) -> list[Any]:
+    """Run a linear program on a batch; it gives those variables of ``end`` so marked, the others are zero."""
+    size = rows[0].shape[0]
+    found, batched = batch_jaxpr(program, size, rows, [True] * len(rows))
+    some = iter(zip(found, batched, strict=True))
+    return [
+        _whole(*next(some), size, v.aval) if m else zero_rows(size, v.aval)
+        for v, m in zip(end.vars, given, strict=True)
+    ]
 
 
 def _whole(x: Any, batched: bool, size: int, aval: ShapedArray) -> Any:
