@@ -173,17 +173,22 @@ class Trace:
         self.equations.append(_new(Equation, (primitive, atoms, (var,), source)))
         return Tracer(self, var)
 
-    def copy(self, equation: Equation, atoms: tuple[Atom, ...], values: dict[Atom, Any]) -> None:
+    def copy(self, equation: Equation, atoms: tuple[Atom, ...], values: dict[Atom, Any], once: bool) -> None:
         """Append ``equation`` of another program, with operands of the same avals; keep its tracers in ``values``.
 
-        Its results are as a transform gives them: not weakly typed.
+        Its results are as a transform gives them: not weakly typed. Of a program that runs ``once`` they have the
+        variables that they have there.
         """
-        primitive, _, outputs, source = equation
+        primitive, inputs, outputs, source = equation
         if not self.is_open:
             raise self.leak(primitive.name, atoms)
         self.derived = True
-        made = tuple([Var(v.aval if not v.aval.weak_type else v.aval.strong()) for v in outputs])
-        self.equations.append(_new(Equation, (primitive, atoms, made, source)))
+        made = outputs
+        if not once or any([v.aval.weak_type for v in outputs]):
+            made = tuple([Var(v.aval.strong()) for v in outputs])
+        if made is not outputs or atoms != inputs:
+            equation = _new(Equation, (primitive, atoms, made, source))
+        self.equations.append(equation)
         for old, var in zip(outputs, made):
             values[old] = Tracer(self, var)
 
@@ -344,10 +349,13 @@ def infer(key: tuple[Any, ...]) -> Any:
     return avals
 
 
-def run(equation: Equation, values: dict[Atom, Any]) -> None:
-    """Evaluate ``equation`` on ``values`` (arrays, or tracers of an outer trace) and store its outputs there."""
+def run(equation: Equation, values: dict[Atom, Any], once: bool = False) -> None:
+    """Evaluate ``equation`` on ``values`` (arrays, or tracers of an outer trace) and store its outputs there.
+
+    If it is recorded, and not again in the same trace, it may be the same object there: ``once``.
+    """
     primitive, inputs, outputs, source = equation
-    if source is not None and not primitive.effect and _copied(equation, values):
+    if source is not None and not primitive.effect and _copied(equation, values, once):
         return
     token = SOURCE.set(source)
     operands = [v.value if type(v) is Literal else values[v] for v in inputs]
@@ -365,7 +373,7 @@ def run(equation: Equation, values: dict[Atom, Any]) -> None:
         values[outputs[0]] = result
 
 
-def _copied(equation: Equation, values: dict[Atom, Any]) -> bool:
+def _copied(equation: Equation, values: dict[Atom, Any], once: bool) -> bool:
     """Record ``equation`` as it stands, if its operands are tracers of one trace, of the avals that it was made for.
 
     What it gives is known then: nothing has to be inferred, promoted or broadcast again.
@@ -385,19 +393,22 @@ def _copied(equation: Equation, values: dict[Atom, Any]) -> bool:
         atoms.append(atom)
     if trace is None:
         return False
-    trace.copy(equation, tuple(atoms), values)
+    trace.copy(equation, tuple(atoms), values, once)
     return True
 
 
-def run_all(jaxpr: Jaxpr, values: dict[Atom, Any], frees: dict[int, list[Var]] | None = None) -> None:
+def run_all(
+    jaxpr: Jaxpr, values: dict[Atom, Any], frees: dict[int, list[Var]] | None = None, once: bool = False
+) -> None:
     """Evaluate every equation whose outputs are not in ``values`` yet.
 
-    ``frees`` lists by the index of an equation the variables whose arrays nobody will ask for after it.
+    ``frees`` lists by the index of an equation the variables whose arrays nobody will ask for after it. ``once`` is as
+    for :func:`run`.
     """
     if is_watching() or _current.get() is not None or any([type(x) is Tracer for x in values.values()]):
         for equation in jaxpr.equations:
             if not equation.outputs or equation.outputs[0] not in values:
-                run(equation, values)
+                run(equation, values, once)
         return
     try:  # on arrays alone nothing is recorded: no dispatch, no source to keep
         for index, equation in enumerate(jaxpr.equations):

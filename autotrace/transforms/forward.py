@@ -17,11 +17,13 @@ def push_forward(
     tangents: Sequence[Any],
     known: dict[Atom, Any] | None = None,
     linear: bool = False,
+    once: bool = False,
 ) -> tuple[list[Any], list[Any]]:
     """Run ``jaxpr`` on ``primals`` and carry ``tangents`` along; None is a zero tangent.
 
     Values are arrays, or tracers of an enclosing trace: then the derivative is recorded there. ``known`` holds
     values that tracing has computed already. With ``linear``, equations that hold programs are followed by linear ones.
+    A program that is run ``once``, and not again in the same trace, lends its variables.
     """
     values = {} if known is None else known
     values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
@@ -31,6 +33,7 @@ def push_forward(
     if ahead:
         run_all(jaxpr, values)  # nothing of the primal is recorded, so it need not stand beside its tangent
     moving: dict[Atom, Any] = {v: t for v, t in zip(jaxpr.in_vars, tangents, strict=True) if t is not None}
+    watching = is_watching()
     token = SOURCE.set(None)
     try:
         for equation in jaxpr.equations:
@@ -38,13 +41,12 @@ def push_forward(
             still = primitive.stops or moving.keys().isdisjoint(inputs)
             done = outputs[0] in values if outputs else ahead
             if (still or primitive.push is None) and not done:
-                run(equation, values)
+                run(equation, values, once)
             if still:
                 continue
             SOURCE.set(in_phase(source, TANGENT))
             ins = [v.value if type(v) is Literal else values[v] for v in inputs]
             dots = [moving.get(v) for v in inputs]
-            watching = is_watching()
             if primitive.multiple:
                 if primitive.push is None:
                     found = primitive.jvp(ins, dots, [values[v] for v in outputs])

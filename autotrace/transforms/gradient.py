@@ -159,14 +159,17 @@ def gradient_of(run: Run, primals: Sequence[Any]) -> tuple[list[Any], list[Any]]
 def _walk(
     jaxpr: Jaxpr, inputs: Sequence[Any], count: int, values: dict[Atom, Any] | None
 ) -> tuple[list[Any], list[Any]]:
-    """Differentiate the first output in the first ``count`` inputs, equation by equation."""
+    """Differentiate the first output in the first ``count`` inputs, equation by equation.
+
+    ``jaxpr`` is nobody else's: the trace may have its variables.
+    """
     first = jaxpr.in_avals[0] if count else None
     one_number = count == 1 and first is not None and first.ndim == 0 and first.dtype.kind == "f"
     if first is not None and one_number and not has_backward_rule(jaxpr):
         tangents = [first.dtype.type(1), *[None] * (len(inputs) - 1)]
-        outputs, dots = push_forward(jaxpr, inputs, tangents, values)
+        outputs, dots = push_forward(jaxpr, inputs, tangents, values, once=True)
         return outputs, [None if dots[0] is None else convert(dots[0], first.dtype)]
-    recorded = run_forward(jaxpr, inputs, [i < count for i in range(len(inputs))], values)
+    recorded = run_forward(jaxpr, inputs, [i < count for i in range(len(inputs))], values, once=True)
     one = jaxpr.outputs[0].aval.dtype.type(1)
     return recorded.outputs, pull_back(recorded, [one, *[None] * (len(jaxpr.outputs) - 1)])[:count]
 
@@ -257,7 +260,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     leaves = copied(leaves_of(primals, "vjp"))
     what = f"vjp({function_name(fun)})"
     run = trace_leaves(lambda values: fun(*values), leaves, what, has_aux, lasting=True)
-    recorded = run_forward(run.jaxpr, leaves.primals, [True] * len(leaves.primals), run.values)
+    recorded = run_forward(run.jaxpr, leaves.primals, [True] * len(leaves.primals), run.values, once=True)
     outputs = owned(recorded.outputs, recorded.values.values())
     pullback = Pullback(recorded, leaves, run.out_tree, run.outputs, what)
     out = tree_unflatten(run.out_tree, outputs[: run.outputs])

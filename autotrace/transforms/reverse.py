@@ -44,9 +44,16 @@ class Recorded(NamedTuple):
 
 
 def run_forward(
-    jaxpr: Jaxpr, primals: Sequence[Any], moving: Sequence[bool], known: dict[Atom, Any] | None = None
+    jaxpr: Jaxpr,
+    primals: Sequence[Any],
+    moving: Sequence[bool],
+    known: dict[Atom, Any] | None = None,
+    once: bool = False,
 ) -> Recorded:
-    """Run ``jaxpr``, keeping what the walk back from its outputs to the ``moving`` inputs needs."""
+    """Run ``jaxpr``, keeping what the walk back from its outputs to the ``moving`` inputs needs.
+
+    A program that is run ``once``, and not again in the same trace, lends its variables.
+    """
     values = {} if known is None else known
     values.update(zip(jaxpr.const_vars, jaxpr.constants, strict=True))
     values.update(zip(jaxpr.in_vars, primals, strict=True))
@@ -62,7 +69,7 @@ def run_forward(
     if any([e[0].linearize is not None for e in path]):
         _run_keeping(jaxpr, values, active, linear)
     else:
-        run_all(jaxpr, values)
+        run_all(jaxpr, values, once=once)
     outs = [v.value if type(v) is Literal else values[v] for v in jaxpr.outputs]
     return Recorded(jaxpr, values, active, path, outs, linear)
 

@@ -47,7 +47,7 @@ def push(name: str, fun: Callable[..., Any], primals: Any, tangents: Any, has_au
     leaves = leaves_of(primals, name)
     dots = _tangents(tangents, leaves, name)
     run = trace_leaves(lambda values: fun(*values), leaves, f"{name}({function_name(fun)})", has_aux)
-    outs, out_dots = push_forward(run.jaxpr, leaves.primals, dots, run.values)
+    outs, out_dots = push_forward(run.jaxpr, leaves.primals, dots, run.values, once=True)
     return _results(run, outs, out_dots, [*leaves.primals, *dots, *run.jaxpr.constants], has_aux)
 
 
