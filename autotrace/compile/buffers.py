@@ -11,10 +11,12 @@ from ..primitives.arithmetic import IntegerPow
 from ..primitives.comparison import Select
 from ..primitives.contraction import Einsum
 from ..primitives.families import Elementwise
-from ..primitives.promotion import Broadcast
-from ..primitives.reduction import ReduceSum
+from ..primitives.promotion import Broadcast, Convert
+from ..primitives.reduction import ReduceMax, ReduceMin, ReduceProd, ReduceSum
 from .fusion import Fused
 from .kernels import ufunc_of
+
+_COMPUTING = (Select, IntegerPow, Convert, ReduceSum, ReduceProd, ReduceMax, ReduceMin, Einsum, Fused)
 
 __all__ = ["computes", "implicit_broadcasts", "may_hold", "renamed", "spare_buffers", "unshared"]
 
@@ -70,7 +72,7 @@ def unshared(jaxpr: Jaxpr) -> set[Atom]:
 
 def computes(primitive: Any) -> bool:
     """Whether a primitive returns a new array and keeps no view of an operand; of a user's own nobody knows."""
-    return ufunc_of(primitive) is not None or type(primitive) in (Select, IntegerPow, ReduceSum, Einsum, Fused)
+    return ufunc_of(primitive) is not None or type(primitive) in _COMPUTING
 
 
 def may_hold(equation: Equation, var: Any) -> bool:

@@ -11,6 +11,7 @@ from ..ir import Atom, Equation, Jaxpr, Primitive, ShapedArray, Var, annotate, l
 from .buffers import implicit_broadcasts, may_hold, renamed, spare_buffers
 from .expressions import Writer, has_place
 from .fusion import Fused
+from .kept import SMALLEST_KEPT, Kept
 from .scalars import generate_scalar, is_scalar_program
 
 __all__ = ["Compiled", "Memory", "compiled", "generate", "generate_loop", "generate_on_scalars", "write_equations"]
@@ -63,12 +64,19 @@ def generate(jaxpr: Jaxpr, rounding: bool = False) -> Compiled:
     if on_scalars is not None:
         return on_scalars
     writer = Writer(jaxpr, rounding)
-    lines = [f"def program({', '.join(writer.name(v) for v in jaxpr.in_vars)}):"]
+    head = [f"def program({', '.join(writer.name(v) for v in jaxpr.in_vars)}):"]
+    body: list[str] = []
     where: dict[int, int] = {}
-    write_equations(writer, jaxpr, lines, where, "    ", set(jaxpr.const_vars))
+    memory = Memory({}, SMALLEST_KEPT)
+    write_equations(writer, jaxpr, body, where, "    ", set(jaxpr.const_vars), memory)
+    if memory.made:
+        kept = Kept([aval for _, aval in memory.made])
+        writer.scope |= {"take": kept.take, "give": kept.give}
+        head += ["    kept = take()", f"    {''.join([f'{name}, ' for name, _ in memory.made])}= kept"]
+        body.append("    give(kept)")
     outputs = [writer.name(v) for v in jaxpr.outputs]
-    lines.append(f"    return ({', '.join(outputs)}{',' if len(outputs) == 1 else ''})")
-    return compiled(writer, lines, where, jaxpr)
+    body.append(f"    return ({', '.join(outputs)}{',' if len(outputs) == 1 else ''})")
+    return compiled(writer, [*head, *body], {line + len(head): index for line, index in where.items()}, jaxpr)
 
 
 def generate_on_scalars(jaxpr: Jaxpr, on_numpy: Callable[..., Sequence[Any]] | None = None) -> Compiled | None:
@@ -100,17 +108,22 @@ def compiled(writer: Writer, lines: Sequence[str], where: dict[int, int], jaxpr:
 
 
 class Memory:
-    """Arrays made before a loop, in which its runs write one after the other.
+    """Arrays made beforehand, in which the runs of a loop, or the calls of a program, write one after the other.
 
-    `places` : names of the memory that certain results go to. Other results take a buffer of their shape and
-    give it back when they are read no more.
+    `places` : names of the memory that certain results go to. Other results, of `smallest` bytes and more, take a
+    buffer of their shape and give it back when they are read no more.
     """
 
-    def __init__(self, places: dict[Atom, str]) -> None:
+    def __init__(self, places: dict[Atom, str], smallest: int = 0) -> None:
         self.places = places
+        self._smallest = smallest
         self.made: list[tuple[str, ShapedArray]] = []
         self._free: dict[ShapedArray, list[str]] = {}
         self.owned: dict[Atom, str] = {}
+
+    def suits(self, var: Atom) -> bool:
+        """Tell whether a result is large enough to take a buffer."""
+        return bool(var.aval.nbytes >= self._smallest)
 
     def take(self, var: Atom) -> str:
         """Return the memory for ``var``."""
@@ -159,13 +172,12 @@ def write_equations(
             continue
         dying = [v for v in frees.get(index, ()) if v not in lasting and v not in stretched]
         target, place = _placed(writer, equation, [v for v in dying if v in spare], out in spare, memory)
-        # Memory of a loop's own is used again in the next run: no result may be left in it.
-        free = [v for v in dying if v in spare and (memory is None or v not in memory.owned)]
-        over = _overwritten(writer, equation, free)
+        over, handed = _overwritten(writer, equation, [v for v in dying if v in spare], spare, memory)
         for statement in writer.statements(equation, place, over):
             lines.append(indent + statement)
             where[len(lines)] = index
-        dropped = [v for v in dying if v is not target and not (memory is not None and memory.give_back(v))]
+        stays = {target, *handed}
+        dropped = [v for v in dying if v not in stays and not (memory is not None and memory.give_back(v))]
         if dropped:
             lines.append(f"{indent}del {', '.join(map(writer.name, dropped))}")
 
@@ -179,7 +191,7 @@ def _placed(
         return None, memory.take(out)
     target = next((v for v in dead if may_hold(equation, v)), None)
     if target is None:
-        taken = memory is not None and is_spare and has_place(equation, writer.rounding)
+        taken = memory is not None and is_spare and memory.suits(out) and has_place(equation, writer.rounding)
         return None, memory.take(out) if taken and memory is not None else None
     if memory is not None:
         if target in memory.owned and not is_spare:
@@ -188,17 +200,30 @@ def _placed(
     return target, writer.name(target)
 
 
-def _overwritten(writer: Writer, equation: Equation, dead: Sequence[Atom]) -> str:
-    """Return how a fused region is told which of its dead operands its results take the memory of."""
+def _overwritten(
+    writer: Writer, equation: Equation, dead: Sequence[Atom], spare: set[Atom], memory: Memory | None
+) -> tuple[str, set[Atom]]:
+    """Return how a fused region is told in what memory to write its results, and operands that handed on buffers."""
     if type(equation.primitive) is not Fused:
-        return ""
-    taken: dict[int, Atom] = {}
+        return "", set()
+    places: dict[int, str] = {}
+    used: set[Atom] = set()
+    handed: set[Atom] = set()
     for i, k in equation.primitive.overwrites:
-        operand = equation.inputs[k]
-        if operand in dead and operand not in taken.values():
-            taken.setdefault(i, operand)
-    names = [writer.name(taken[i]) if i in taken else "None" for i in range(len(equation.outputs))]
-    return f"over=({', '.join(names)},)" if taken else ""
+        operand, out = equation.inputs[k], equation.outputs[i]
+        is_buffer = memory is not None and operand in memory.owned
+        if i in places or operand in used or operand not in dead or (is_buffer and out not in spare):
+            continue
+        places[i] = writer.name(operand)
+        used.add(operand)
+        if memory is not None and is_buffer:
+            memory.follow(out, operand)
+            handed.add(operand)
+    for i, out in enumerate(equation.outputs):
+        if i not in places and memory is not None and out in spare and memory.suits(out):
+            places[i] = memory.take(out)
+    names = [places.get(i, "None") for i in range(len(equation.outputs))]
+    return f"over=({', '.join(names)},)" if places else "", handed
 
 
 class Lazily:

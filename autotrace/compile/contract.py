@@ -35,13 +35,22 @@ def contract_sums(jaxpr: Jaxpr) -> Jaxpr:
         kind = type(equation.primitive)
         found: Sequence[Equation] | None = None
         if kind is ReduceSum and readers[equation.inputs[0]] == 1:
-            found = _contracted(equation, made) or _negated(equation, made) or _earlier(equation, made)
+            found = _summed(equation, made)
         elif kind is Add and equation.inputs[0] is equation.inputs[1] and readers[equation.inputs[0]] == 2:
             found = _doubled(equation, made)
         equations.extend([equation] if found is None else found)
     if len(equations) == len(jaxpr.equations) and all(a is b for a, b in zip(equations, jaxpr.equations, strict=True)):
         return jaxpr
     return eliminate_dead_code(jaxpr.replace(equations=equations))
+
+
+def _summed(equation: Equation, made: dict[Atom, Equation]) -> Sequence[Equation] | None:
+    """Return the equations that sum with less work, if there are any."""
+    negated = _negated(equation, made)
+    if negated is not None:
+        total, negative = negated
+        return [*(_summed(total, made) or [total]), negative]
+    return _contracted(equation, made) or _earlier(equation, made)
 
 
 def _contracted(equation: Equation, made: dict[Atom, Equation]) -> list[Equation] | None:

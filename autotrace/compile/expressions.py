@@ -55,7 +55,7 @@ def has_place(equation: Equation, rounding: bool) -> bool:
     out = equation.outputs[0].aval if len(equation.outputs) == 1 else None
     if out is None or not out.ndim or min(out.shape) < 0:
         return False
-    return ufunc_of(equation.primitive) is not None or (rounding and _is_product(equation))
+    return ufunc_of(equation.primitive) is not None or (rounding and (_is_product(equation) or _is_stack(equation)))
 
 
 def _is_product(equation: Equation) -> bool:
@@ -65,6 +65,11 @@ def _is_product(equation: Equation) -> bool:
         return False
     dtype = equation.inputs[0].aval.dtype
     return dtype.kind in "fc" and dtype.itemsize >= 4
+
+
+def _is_stack(equation: Equation) -> bool:
+    """Whether an equation is a stack of matrix products, which ``np.matmul`` writes where it is told to."""
+    return type(equation.primitive) is Einsum and equation.primitive.is_stack
 
 
 class Writer:
@@ -128,6 +133,8 @@ class Writer:
     def _update(self, equation: Equation, operands: Sequence[str], place: str) -> str:
         primitive = equation.primitive
         if type(primitive) is Einsum:
+            if primitive.turns is None:
+                return self._call(primitive, [*operands, place])
             return _product(self, primitive, operands, f", {place}")
         symbol = _INFIX.get(primitive.impl)
         if symbol in _AUGMENTED and operands[0] == place:

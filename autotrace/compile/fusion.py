@@ -67,7 +67,9 @@ class Fused(Primitive):
     def overwrites(self) -> list[tuple[int, int]]:
         """Pairs of an output and an input in whose memory it may be written: it is read no more by then."""
         last = {v: i for i, e in enumerate(self.jaxpr.equations) for v in e.inputs}
-        made = {e.outputs[0]: (i, e.primitive) for i, e in enumerate(self.jaxpr.equations)}
+        made: dict[Atom, tuple[int, Primitive]] = {
+            e.outputs[0]: (i, e.primitive) for i, e in enumerate(self.jaxpr.equations)
+        }
         pairs = []
         for k, var in enumerate(self.jaxpr.in_vars):
             if var.aval.shape != _shape_of(self.jaxpr.equations) or var in self._stretched:

@@ -12,7 +12,7 @@ import operator as operator_
 from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from string import ascii_letters
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -37,18 +37,43 @@ def canonical(subscripts: str) -> str:
     return "".join(names.setdefault(c, ascii_letters[len(names)]) if c.isalpha() else c for c in subscripts)
 
 
-def _kernel(subscripts: str) -> Callable[[Array, Array], Array]:
+class _Groups(NamedTuple):
+    """The axes of a contraction: batch (in both operands and the result), summed (in both operands alone), and free
+    (in one operand and the result).
+    """
+
+    batch: list[str]
+    summed: list[str]
+    free_x: list[str]
+    free_y: list[str]
+
+    def is_stack(self, out: str) -> bool:
+        """Whether it is a stack of matrix products, its result as ``np.matmul`` gives it."""
+        batch, summed, free_x, free_y = self
+        return bool(batch and summed and free_x and free_y) and [*out] == [*batch, *free_x, *free_y]
+
+
+def _groups(x: str, y: str, out: str) -> _Groups:
+    return _Groups(
+        [c for c in out if c in x and c in y],
+        [c for c in x if c in y and c not in out],
+        [c for c in x if c not in y],
+        [c for c in y if c not in x],
+    )
+
+
+def _kernel(subscripts: str) -> Callable[..., Array]:
     """Return NumPy's fastest way to contract as ``subscripts`` say: a product or ``np.matmul``, operands transposed.
 
-    Axes are grouped as batch (in both operands and the result), free (in one operand and the result) and
-    summed (in both operands alone).
+    For a stack of matrix products it takes, after the operands, the array to write into.
     """
     operands, out = subscripts.split("->")
     x, y = operands.split(",")
-    batch = [c for c in out if c in x and c in y]
-    summed = [c for c in x if c in y and c not in out]
-    free_x = [c for c in x if c not in y]
-    free_y = [c for c in y if c not in x]
+    groups = _groups(x, y, out)
+    batch, summed, free_x, free_y = groups
+    if _groups(y, x, out).is_stack(out):
+        swapped = _kernel(f"{y},{x}->{out}")
+        return lambda x, y, *place: swapped(y, x, *place)
     if not summed:
         return _product(x, y, out)
     if not batch and len(summed) == 1 and len(free_x) < 2 and len(free_y) < 2:
@@ -60,12 +85,15 @@ def _kernel(subscripts: str) -> Callable[[Array, Array], Array]:
     out_axes = tuple([*batch, *free_x, *free_y].index(c) for c in out)
     b, i, j = len(batch), len(free_x), len(free_y)
 
-    def general(x: Array, y: Array) -> Array:
+    def general(x: Array, y: Array, place: Array | None = None) -> Array:
         x, y = _for_blas(np.transpose(x, x_axes)), _for_blas(np.transpose(y, y_axes))
         stack, rows, columns = x.shape[:b], x.shape[b : b + i], y.shape[y.ndim - j :]
         inner = math.prod(x.shape[b + i :])
         left = x.reshape((*stack, math.prod(rows), inner))
         right = y.reshape((*stack, inner, math.prod(columns)))
+        if place is not None:
+            np.matmul(left, right, place.reshape((*stack, left.shape[-2], right.shape[-1])))
+            return place
         return np.transpose(np.matmul(left, right).reshape((*stack, *rows, *columns)), out_axes)
 
     return general
@@ -187,9 +215,16 @@ class Einsum(Bilinear):
     gives_scalars: ClassVar[bool] = True
 
     @cached_property
-    def kernel(self) -> Callable[[Array, Array], Array]:
+    def kernel(self) -> Callable[..., Array]:
         """The NumPy call that does it."""
         return _kernel(self.subscripts)
+
+    @cached_property
+    def is_stack(self) -> bool:
+        """Whether it is a stack of matrix products, which the kernel writes where it is told to."""
+        operands, out = self.subscripts.split("->")
+        x, y = operands.split(",")
+        return _groups(x, y, out).is_stack(out) or _groups(y, x, out).is_stack(out)
 
     @cached_property
     def turns(self) -> Turns | None:
