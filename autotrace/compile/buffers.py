@@ -16,9 +16,9 @@ from ..primitives.reduction import ReduceMax, ReduceMin, ReduceProd, ReduceSum
 from .fusion import Fused
 from .kernels import ufunc_of
 
-_COMPUTING = (Select, IntegerPow, Convert, ReduceSum, ReduceProd, ReduceMax, ReduceMin, Einsum, Fused)
-
 __all__ = ["computes", "implicit_broadcasts", "may_hold", "renamed", "spare_buffers", "unshared"]
+
+_COMPUTING = (Select, IntegerPow, Convert, ReduceSum, ReduceProd, ReduceMax, ReduceMin, Einsum, Fused)
 
 
 def implicit_broadcasts(jaxpr: Jaxpr) -> dict[Atom, Atom]:
