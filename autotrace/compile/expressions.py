@@ -287,13 +287,18 @@ def _embed(writer: Writer, equation: Any, operands: Sequence[str], target: str) 
 
 def _embed_sum(writer: Writer, equation: Any, operands: Sequence[str], target: str) -> list[str]:
     """Parts that have nothing in common are set; if they are the whole, there need not be zeros before."""
-    out, indices = equation.outputs[0].aval, equation.primitive.indices
-    parts = [Slice(index) for index in indices]
+    out = equation.outputs[0].aval
+    sums: dict[Any, list[str]] = {}
+    for index, x in zip(equation.primitive.indices, operands, strict=True):
+        sums.setdefault(index, []).append(x)
+    parts = [Slice(index) for index in sums]
     apart = len(parts) < 20 and all(a.disjoint(b) for i, a in enumerate(parts) for b in parts[:i])
-    whole = apart and sum(v.aval.size for v in equation.inputs) == out.size
-    sign = "=" if apart else "+="
+    whole = apart and sum(part.abstract(out).size for part in parts) == out.size
     made = _made(writer, "empty" if whole else "zeros", out, target)
-    return [made, *[f"{target}[{writer.part(i)}] {sign} {x}" for i, x in zip(indices, operands, strict=True)]]
+    if apart:
+        return [made, *[f"{target}[{writer.part(i)}] = {' + '.join(xs)}" for i, xs in sums.items()]]
+    added = zip(equation.primitive.indices, operands, strict=True)
+    return [made, *[f"{target}[{writer.part(i)}] += {x}" for i, x in added]]
 
 
 def _made(writer: Writer, function: str, aval: Any, target: str) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..ir import Atom, Jaxpr, Primitive, is_watching
+from ..ir import Atom, Jaxpr, is_watching
 from ..primitives.families import Elementwise
 from ..primitives.reduction import Reduction
 from ..tracing import evaluate
+from .buffers import unshared
 from .codegen import Compiled, generate, generate_on_scalars
 from .fusion import SMALLEST
 from .passes import PASSES, run_passes
@@ -85,13 +86,15 @@ class Program:
             self._compiled = generate_on_scalars(self.optimized) or generate(
                 run_passes(self.optimized, [s for s in PASSES if not s.exact]), rounding=True
             )
-            self.fresh = len(fresh_outputs(self.optimized)) == len(self.optimized.outputs)
+            outputs = self._compiled.jaxpr.outputs
+            self.fresh = len(fresh_outputs(self._compiled.jaxpr)) == len(outputs)
         return self._compiled
 
 
 def fresh_outputs(jaxpr: Jaxpr) -> set[Atom]:
-    """Return the outputs that are arrays of their own by construction: results of arithmetic, each returned once."""
-    made: dict[Atom, Primitive] = {e.outputs[0]: e.primitive for e in jaxpr.equations if not e.primitive.multiple}
-    return {
-        v for v in jaxpr.outputs if isinstance(made.get(v), Elementwise | Reduction) and jaxpr.outputs.count(v) == 1
-    }
+    """Return the outputs that share memory with nothing by construction: computed, never seen otherwise, given once."""
+    new = unshared(jaxpr)
+    for equation in jaxpr.equations:
+        if isinstance(equation.primitive, Elementwise | Reduction) and not equation.outputs[0].aval.ndim:
+            new.add(equation.outputs[0])
+    return {v for v in jaxpr.outputs if v in new and jaxpr.outputs.count(v) == 1}
