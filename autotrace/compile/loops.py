@@ -109,10 +109,12 @@ def generate_scan(jaxpr: Jaxpr, consts: int, carry: int, length: int, reverse: b
     body += [f"        {line}" for line in carries.hand_on()]
     parameters = ", ".join([*names[:first], *rows])
     lines = [f"def program({parameters}):", f"    length = {length if length >= 0 else f'len({rows[0]})'}"]
-    lines += _made(writer, [(y, v.aval) for y, v in ys], "length")
+    longer = {after for _, after in shifted.values()}
+    lines += _made(writer, [(y, v.aval) for y, v in ys if y not in (*copied, *shifted, *longer)], "length")
+    lines += _made(writer, [(f"all_{y}", v.aval) for y, v in ys if y in longer], "length + 1")
+    lines += _shifts(shifted, reverse)
     lines += _made(writer, [*memory.made, *carries.arrays()])
     lines += [f"    {name}_T = {name}.T" for name in sorted(writer.turned)]
-    lines += [f"    first_{name} = {name}" for name in dict.fromkeys(name for name, _ in shifted.values())]
     read: set[Atom] = {*jaxpr.outputs, *[v for e in jaxpr.equations for v in e.inputs]}
     given = zip(jaxpr.in_vars[first:], names[first:], rows, strict=True)
     pairs = [(name, array) for var, name, array in given if var in read]  # each row that is made takes its time
@@ -120,8 +122,7 @@ def generate_scan(jaxpr: Jaxpr, consts: int, carry: int, length: int, reverse: b
     lines.append(_head(pairs, bool(stored), reverse))
     start = len(lines)
     lines += body or ["        pass"]
-    lines += _shifts(shifted, reverse)
-    lines += [f"    {y}[...] = {of}" for y, of in copied.items()]
+    lines += [f"    {y} = {of}" for y, of in copied.items()]
     lines.append(f"    return ({''.join(f'{name}, ' for name in (*carries.results(), *[y for y, _ in ys]))})")
     return compiled(writer, lines, {line + start: index for line, index in where.items()}, jaxpr)
 
@@ -154,10 +155,15 @@ def _shifted(
 
 
 def _shifts(shifted: dict[str, tuple[str, str]], reverse: bool) -> list[str]:
+    """Return the statements that make two stacks of one: values before each run, and those after, a row further on."""
+    edge, before, after = ("-1", "1:", ":-1") if reverse else ("0", ":-1", "1:")
     lines = []
-    for y, (first, after) in shifted.items():
-        edge, to, of = ("-1", ":-1", "1:") if reverse else ("0", "1:", ":-1")
-        lines += ["    if length:", f"        {y}[{edge}] = first_{first}", f"        {y}[{to}] = {after}[{of}]"]
+    for y, (first, later) in shifted.items():
+        lines += [
+            f"    all_{later}[{edge}] = {first}",
+            f"    {later} = all_{later}[{after}]",
+            f"    {y} = all_{later}[{before}]",
+        ]
     return lines
 
 
