@@ -917,7 +917,7 @@ def test_wrong_linear_calls() -> None:
         "f64[1] from the transpose rule at cotangent. Return one shape."
     )
     assert message(lambda: linear_call(3, plain, None, X), TypeError) == (
-        "linear_call: the first argument must be a function; got int. Write linear_call(f, f_transposed, residuals, x)."
+        "linear_call: fun must be a function; got int. Write linear_call(f, f_transposed, residuals, x)."
     )
 
 

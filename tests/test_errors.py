@@ -2098,7 +2098,7 @@ def cond_of_many_truths():
 @bad(
     TypeError,
     "cond: the output must have one structure; got PyTreeDef(*) from true_fun (sin) and PyTreeDef([*, *]) from "
-    "false_fun (both at {there}) at {here}. Return the same structure.",
+    "false_fun (both at {there}) at {here}. Return one array: np.stack of these.",
 )
 def branches_of_other_structure():
     def both(x):  # there
@@ -2128,6 +2128,21 @@ def branches_of_other_dtype():
         return 1
 
     switch(0, [np.sin, np.cos, one], 1.0)  # here
+
+
+@bad(TypeError, "cond: false_fun must be a function; got float. Write cond(pred, true_fun, false_fun, x).")
+def cond_of_no_function():
+    cond(True, np.sin, 2.0)
+
+
+@bad(TypeError, "switch: branches[1] must be a function; got float. Write switch(index, [f, g], x).")
+def switch_of_no_function():
+    switch(0, [np.sin, 2.0], 1.0)
+
+
+@bad(TypeError, "while_loop: body_fun must be a function; got float. Write while_loop(cond_fun, body_fun, init).")
+def while_loop_of_no_function():
+    while_loop(np.isfinite, 1.0, 1.0)
 
 
 @bad(ValueError, "switch: there must be at least one branch; got none. Give a list of functions.")
@@ -2175,6 +2190,24 @@ def while_loop_that_never_ends():
         "1000",
         lambda: vjp(lambda x: while_loop(lambda s: s > -2.0, np.sin, x), 1.0),  # here
     )
+
+
+@bad(
+    TypeError,
+    "odeint(<lambda>): the derivative must have one structure; got PyTreeDef(*) in y0 and PyTreeDef([*, *]) from func at "
+    "{here}. Return one array: np.stack of these.",
+)
+def integration_of_a_list():
+    odeint(lambda y, t: [y[1], -y[0]], np.ones(2), [0.0, 1.0])  # here
+
+
+@bad(
+    TypeError,
+    "odeint(<lambda>): the derivative must have one structure; got PyTreeDef({'a': *}) in y0 and PyTreeDef(*) from func "
+    "at {here}. Return the same structure.",
+)
+def integration_of_another_tree():
+    odeint(lambda y, t: y["a"], {"a": 1.0}, [0.0, 1.0])  # here
 
 
 @bad(

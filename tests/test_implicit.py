@@ -729,8 +729,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: custom_root(*_ROOT[:3], 3),  # type: ignore[arg-type]
         TypeError,
-        "custom_root: the first argument must be a function; got int. Write custom_root(f, guess, solve, "
-        "tangent_solve).",
+        "custom_root: tangent_solve must be a function; got int. Write custom_root(f, guess, solve, tangent_solve).",
     ),
     (
         lambda: grad(lambda a: custom_root(lambda x: x - a, 1.0, lambda f, x: a, lambda g, y: (y, y)))(1.0),
@@ -760,8 +759,8 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: custom_linear_solve(np.eye(2), np.ones(2), lambda g, b: b),  # type: ignore[arg-type]
         TypeError,
-        "custom_linear_solve: the first argument must be a function; got ndarray. Write custom_linear_solve(matvec, b, "
-        "solve).",
+        "custom_linear_solve: matvec must be a function; got ndarray. Write custom_linear_solve(matvec, b, solve, "
+        "transpose_solve).",
     ),
     (
         lambda: fixed_point(lambda x: x, np.arange(3)),

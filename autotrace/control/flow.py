@@ -38,8 +38,8 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     >>> cond(np.True_, np.sin, np.cos, 0.0)
     np.float64(0.0)
     """
-    for fun in (true_fun, false_fun):
-        check_callable(fun, "cond", "cond(pred, true_fun, false_fun, x)")
+    for fun, role in ((true_fun, "true_fun"), (false_fun, "false_fun")):
+        check_callable(fun, "cond", "cond(pred, true_fun, false_fun, x)", role)
     index = _truth(pred, "cond: the predicate")
     return _choose("cond", index, (false_fun, true_fun), ("false_fun", "true_fun"), operands)
 
@@ -55,10 +55,10 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     """
     if not branches:
         raise ValueError("switch: there must be at least one branch; got none. Give a list of functions.")
-    for fun in branches:
-        check_callable(fun, "switch", "switch(index, [f, g], x)")
-    index = _integer(index, "switch: the index", "Use cond for a truth.")
     roles = [f"branches[{k}]" for k in range(len(branches))]
+    for fun, role in zip(branches, roles, strict=True):
+        check_callable(fun, "switch", "switch(index, [f, g], x)", role)
+    index = _integer(index, "switch: the index", "Use cond for a truth.")
     return _choose("switch", index, tuple(branches), roles, operands)
 
 
@@ -96,8 +96,8 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     >>> while_loop(lambda x: x < 100.0, lambda x: 2.0 * x, 3.0)
     np.float64(192.0)
     """
-    check_callable(cond_fun, "while_loop", "while_loop(cond_fun, body_fun, init)")
-    check_callable(body_fun, "while_loop", "while_loop(cond_fun, body_fun, init)")
+    for fun, role in ((cond_fun, "cond_fun"), (body_fun, "body_fun")):
+        check_callable(fun, "while_loop", "while_loop(cond_fun, body_fun, init)", role)
     return _while("while_loop", body_fun, cond_fun, body_fun, init_val)
 
 
@@ -138,7 +138,7 @@ def fori_loop(
     >>> fori_loop(1, 5, lambda i, x: x * i, 1.0)
     np.float64(24.0)
     """
-    check_callable(body_fun, "fori_loop", "fori_loop(0, n, body_fun, init)")
+    check_callable(body_fun, "fori_loop", "fori_loop(0, n, body_fun, init)", "body_fun")
     bounds = [
         _integer(x, f"fori_loop: {word}", "Convert it: int(x).") for x, word in ((lower, "lower"), (upper, "upper"))
     ]

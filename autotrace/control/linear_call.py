@@ -143,8 +143,8 @@ def linear_call(
     >>> linear_transpose(shifted, np.zeros(3))(np.array([1.0, 0.0, 0.0]))
     (array([0., 0., 1.]),)
     """
-    for function in (fun, fun_transpose):
-        check_callable(function, "linear_call", "linear_call(f, f_transposed, residuals, x)")
+    for function, role in ((fun, "fun"), (fun_transpose, "fun_transpose")):
+        check_callable(function, "linear_call", "linear_call(f, f_transposed, residuals, x)", role)
     if current_trace() is None:
         return fun(residual_args, linear_args)
     label = function_name(fun)

@@ -22,9 +22,12 @@ def check_same(
 ) -> None:
     """Raise ``TypeError`` unless two trees have one structure, and their leaves one type; ``when`` tells them apart."""
     if tree != other_tree:
+        parts = other_tree.children()
+        is_split = not tree.children() and tree.num_leaves and parts and other_tree.num_leaves == len(parts)
+        way_out = "Return one array: np.stack of these." if is_split else "Return the same structure."
         raise TypeError(
             f"{what}: the {word} must have one structure; got {tree} {when[0]} and {other_tree} {when[1]}{here()}. "
-            "Return the same structure."
+            f"{way_out}"
         )
     paths = [path for path, _ in tree_flatten_with_path(tree_unflatten(tree, [0] * len(avals)))[0]]
     for path, a, b in zip(paths, avals, other_avals, strict=True):

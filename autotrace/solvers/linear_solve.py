@@ -200,10 +200,8 @@ def custom_linear_solve(
     >>> grad(f)(np.ones(2))
     array([0.5 , 0.25])
     """
-    for fun in (matvec, solve):
-        check_callable(fun, "custom_linear_solve", "custom_linear_solve(matvec, b, solve)")
-    if transpose_solve is not None:
-        check_callable(transpose_solve, "custom_linear_solve", "custom_linear_solve(matvec, b, solve, transpose_solve)")
+    for fun, role in ((matvec, "matvec"), (solve, "solve"), (transpose_solve or solve, "transpose_solve")):
+        check_callable(fun, "custom_linear_solve", "custom_linear_solve(matvec, b, solve, transpose_solve)", role)
     return linear_solve(matvec, b, solve, transpose_solve=transpose_solve, symmetric=symmetric, has_aux=has_aux)
 
 

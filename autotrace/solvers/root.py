@@ -208,8 +208,8 @@ def custom_root(
     >>> [round(float(f(4.0)), 9) for f in (square_root, grad(square_root), grad(grad(square_root)))]
     [2.0, 0.25, -0.03125]
     """
-    for fun in (f, solve, tangent_solve):
-        check_callable(fun, "custom_root", "custom_root(f, guess, solve, tangent_solve)")
+    for fun, role in ((f, "f"), (solve, "solve"), (tangent_solve, "tangent_solve")):
+        check_callable(fun, "custom_root", "custom_root(f, guess, solve, tangent_solve)", role)
     return find_root(f, initial_guess, solve, tangent_solve, has_aux)
 
 

@@ -90,10 +90,10 @@ def _rebuild(transform: Callable[..., Any], fun: Callable[..., Any], options: di
     return transform(fun, **options)
 
 
-def check_callable(fun: Any, name: str, spelling: str) -> None:
-    """Raise ``TypeError`` unless ``fun`` can be called."""
+def check_callable(fun: Any, name: str, spelling: str, argument: str = "the first argument") -> None:
+    """Raise ``TypeError`` unless ``fun``, which messages call ``argument``, can be called."""
     if not callable(fun):
-        raise TypeError(f"{name}: the first argument must be a function; got {type(fun).__name__}. Write {spelling}.")
+        raise TypeError(f"{name}: {argument} must be a function; got {type(fun).__name__}. Write {spelling}.")
 
 
 def transformed(
