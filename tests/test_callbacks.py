@@ -584,6 +584,15 @@ def branch_of_rows(x):
     return cond(x > 1, lambda x: (debug.print("big {}", x), x)[1], lambda x: (debug.print("small {}", x), -x)[1], x)
 
 
+def test_print_takes_fields_by_name_before_those_by_place(capsys):
+    debug.print("{x} {} {y:.1f} {} {x}", 1, 2, x=0, y=0.5)
+    debug.print("{0} {x} {1}", 1, 2, x=0)
+    assert capsys.readouterr().out == "0 1 0.5 2 0\n1 0 2\n"
+    for fmt in ("{x} {}", "{x} {} {} {}", "{x} {1}"):
+        with pytest.raises(ValueError, match="each argument must have a field"):
+            debug.print(fmt, 1, 2, x=0)
+
+
 # -- in rules of the user's own --------------------------------------------------------------------
 
 

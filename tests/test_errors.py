@@ -1924,6 +1924,11 @@ def eval_jaxpr_with_too_few_arrays():
     eval_jaxpr(make_jaxpr(f)(1.0, 2.0), 1.0)
 
 
+@bad(TypeError, "eval_jaxpr: the program takes 1 array; got 2. Pass one for each of f64[].")
+def eval_jaxpr_with_too_many_arrays():
+    make_jaxpr(np.sin)(1.0)(1.0, 2.0)
+
+
 @bad(
     TypeError,
     "eval_jaxpr: input 0 of the program must be f64[3]; got f64[4]. Convert it, or trace the function "
@@ -2194,8 +2199,8 @@ def while_loop_that_never_ends():
 
 @bad(
     TypeError,
-    "odeint(<lambda>): the derivative must have one structure; got PyTreeDef(*) in y0 and PyTreeDef([*, *]) from func at "
-    "{here}. Return one array: np.stack of these.",
+    "odeint(<lambda>): the derivative must have one structure; got PyTreeDef(*) in y0 and PyTreeDef([*, *]) from func "
+    "at {here}. Return one array: np.stack of these.",
 )
 def integration_of_a_list():
     odeint(lambda y, t: [y[1], -y[0]], np.ones(2), [0.0, 1.0])  # here
@@ -2203,8 +2208,8 @@ def integration_of_a_list():
 
 @bad(
     TypeError,
-    "odeint(<lambda>): the derivative must have one structure; got PyTreeDef({'a': *}) in y0 and PyTreeDef(*) from func "
-    "at {here}. Return the same structure.",
+    "odeint(<lambda>): the derivative must have one structure; got PyTreeDef({'a': *}) in y0 and PyTreeDef(*) from "
+    "func at {here}. Return the same structure.",
 )
 def integration_of_another_tree():
     odeint(lambda y, t: y["a"], {"a": 1.0}, [0.0, 1.0])  # here

@@ -433,3 +433,15 @@ def test_serves_as_decorator_and_method():
 
     assert np.array_equal(Model().response(np.ones(2)), 3 * np.eye(2))
     assert "R^2 -> R^2" in Model().response.explain(np.ones(2))
+
+
+@pytest.mark.parametrize("mode", ["auto", "forward", "reverse", "sparse"])
+@pytest.mark.parametrize("outer", [lambda f: f, lambda f: vmap(f)], ids=["plain", "vmap"])
+def test_a_declared_pattern_is_checked_whether_it_is_used_or_not(mode, outer):
+    x = np.arange(1.0, 4.0)
+    x = x if outer(np.sin) is np.sin else np.stack([x, x])
+    diagonal = np.eye(3, dtype=bool)
+    right = outer(jacobian(np.sin, sparsity=diagonal, mode=mode, check_sparsity=True))(x)
+    assert np.allclose(right, np.cos(x)[..., None] * np.eye(3))
+    with pytest.raises(ValueError, match=r"got one of 3 entries that lacks 6, the first at row 0, column 1\. Use"):
+        outer(jacobian(lambda x: x * np.sum(x), sparsity=diagonal, mode=mode, check_sparsity=True))(x)

@@ -298,9 +298,10 @@ def _check_format(fmt: str, args: Sequence[Any], kwargs: dict[str, Any]) -> None
             f"debug.print: the format must be well formed; got {fmt!r}: {error}{here()}. Double braces that are meant."
         ) from None
     roots = [re.split(r"[.\[]", name)[0] for name in fields]
-    numbers = {i if root == "" else int(root) for i, root in enumerate(roots) if root == "" or root.isdigit()}
+    written = [int(root) for root in roots if root.isdigit()]
+    numbers = {*range(roots.count("")), *written}
     names = {root for root in roots if root and not root.isdigit()}
-    if numbers != set(range(len(args))) or names != set(kwargs):
+    if numbers != set(range(len(args))) or names != set(kwargs) or (written and "" in roots):
         raise ValueError(
             f"debug.print: each argument must have a field in the format; got {fmt!r} for {len(args)} positional "
             f"arguments and the names ({', '.join(kwargs)}){here()}. Write {{}} or {{name}} for each."

@@ -24,7 +24,8 @@ def check_same(
     if tree != other_tree:
         parts = other_tree.children()
         is_split = not tree.children() and tree.num_leaves and parts and other_tree.num_leaves == len(parts)
-        way_out = "Return one array: np.stack of these." if is_split else "Return the same structure."
+        stacked = is_split and word != "carry"  # whose shape changes as well if it grows
+        way_out = "Return one array: np.stack of these." if stacked else "Return the same structure."
         raise TypeError(
             f"{what}: the {word} must have one structure; got {tree} {when[0]} and {other_tree} {when[1]}{here()}. "
             f"{way_out}"

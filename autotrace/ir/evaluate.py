@@ -37,8 +37,9 @@ def eval_jaxpr(jaxpr: Jaxpr, *leaves: Any) -> list[Any]:
             "Make one: make_jaxpr(f)(*args)."
         )
     if len(leaves) != len(jaxpr.in_vars):
+        count = len(jaxpr.in_vars)
         raise TypeError(
-            f"eval_jaxpr: the program takes {len(jaxpr.in_vars)} arrays; got {len(leaves)}. "
+            f"eval_jaxpr: the program takes {count} array{'' if count == 1 else 's'}; got {len(leaves)}. "
             f"Pass one for each of {', '.join(map(str, jaxpr.in_avals)) or 'its no inputs'}."
         )
     env: dict[Atom, Any] = dict(zip(jaxpr.const_vars, jaxpr.constants, strict=True))

@@ -237,8 +237,8 @@ def _finish(started: Started, options: Options, has_aux: bool) -> Any:
     count = len(run.jaxpr.outputs)
     outs = results[:count]
     shape = Problem(run.jaxpr, len(primals), run.outputs, False, "")
-    if options.check_sparsity and not isinstance(options.sparsity, str | None):
-        _check_pattern(started, pattern)
+    if options.check_sparsity and not isinstance(options.sparsity, str | None):  # whether it was used or not
+        _check_pattern(started, Pattern.of(options.sparsity))
     blocks = _blocks_of(shape, options, pattern, owned(results[count:], []), traced)
     return _assembled(started, blocks, outs, has_aux)
 
