@@ -271,9 +271,12 @@ class Jitted(Transformed):
             return self._trace(key, arguments)
         return self._run(key, paths, arguments.leaves, args, kwargs)
 
-    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], shapes: bool = False) -> _Arguments:
-        """Split the arguments of a call in leaves to trace, which may be ``shapes`` alone, and static values."""
-        what = f"jit({function_name(self._fun)})"
+    def _static(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], what: str
+    ) -> tuple[set[int], list[str], tuple[Any, ...]]:
+        """Tell which arguments of a call are static, by position and by name, with keys of their values."""
+        if self._plain:
+            return set(), [], ()
         numbers = {i % len(args) for i in self._positions if -len(args) <= i < len(args)}
         names = [name for name in self._names if name in kwargs]
         given = [*[(i, args[i]) for i in sorted(numbers)], *[(name, kwargs[name]) for name in names]]
@@ -286,7 +289,13 @@ class Jitted(Transformed):
                     f"{what}: static arguments must be hashable; got {value[0].__name__} for argument {place_!r}. "
                     "Pass a tuple for a list, or do not declare it static."
                 ) from None
-        dynamic = tuple([None if i in numbers else x for i, x in enumerate(args)])
+        return numbers, names, static
+
+    def _arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any], shapes: bool = False) -> _Arguments:
+        """Split the arguments of a call in leaves to trace, which may be ``shapes`` alone, and static values."""
+        what = f"jit({function_name(self._fun)})"
+        numbers, names, static = self._static(args, kwargs, what)
+        dynamic = tuple([None if i in numbers else x for i, x in enumerate(args)]) if numbers else args
         keywords = {k: v for k, v in kwargs.items() if k not in names} if names else kwargs
         raw, tree = tree_flatten((dynamic, keywords))
 
