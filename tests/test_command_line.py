@@ -217,6 +217,16 @@ def test_a_saved_program_runs_without_its_function(run, folder):
     assert run("cost", "g.jaxpr").code == 0
 
 
+def test_one_array_of_numpy_save_is_one_argument(run, folder):
+    assert run("show", "planted_model:Model.predict", "--args", "f64[3]", "-o", "sine.jaxpr").code == 0
+    np.save("x.npy", np.arange(3.0))
+    assert run("run", "sine.jaxpr", "x.npy").out == f"{np.array2string(np.sin(np.arange(3.0)))}\n"
+    assert run("show", "planted_model:Model.predict", "--npz", "x.npy").out.startswith("{ lambda ; a:f64[3]. let")
+    assert run("run", "sine.jaxpr", "x.npy", "-o", "out.results").code == 0
+    with np.load("out.results") as out:  # the name is taken as it is
+        assert out["arr_0"].shape == (3,)
+
+
 def test_diff_tells_by_its_exit_code_whether_programs_differ(run, folder):
     for name, flags in (("a", []), ("b", ["--grad"]), ("c", [])):
         run("show", *LOSS, *flags, "-o", f"{name}.jaxpr")

@@ -300,9 +300,10 @@ def _load(path: str) -> Jaxpr:
 
 def _arrays(path: str) -> list[Any]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray):
-                return [archive]
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):  # of numpy.save: one array
+            return [found[()]]
+        with found as archive:
             return [archive[name][()] for name in archive.files]
     except OSError as error:
         raise TargetError(f"cannot read {path!r}: {error.strerror or error}.") from error
@@ -407,7 +408,8 @@ def _run(options: Any) -> int:
             print(np.array2string(np.asarray(output)))
         return DONE
     try:
-        np.savez(options.output, *outputs)
+        with open(options.output, "wb") as file:  # savez by itself adds an ending to the name
+            np.savez(file, *outputs)
     except OSError as error:
         raise TargetError(f"cannot write {options.output!r}: {error.strerror}.") from error
     return DONE
