@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autotrace import check_jaxpr, eval_jaxpr, grad, jit, make_jaxpr, vjp
-from autotrace.compile import PASSES, fusion, layout, show_passes
+from autotrace.compile import PASSES, fusion, layout, region, show_passes
 from autotrace.compile.codegen import generate
 from autotrace.compile.contract import contract_sums
 from autotrace.compile.fusion import fuse
@@ -33,8 +33,9 @@ def programs(p):
 @pytest.fixture
 def small_regions(monkeypatch):
     """Let fusion take arrays of any size, in blocks of two elements, on two threads."""
-    for name, value in {"SMALLEST": 1, "BLOCK": 2, "SHARED_BLOCK": 2, "PARALLEL": 4}.items():
-        monkeypatch.setattr(fusion, name, value)
+    monkeypatch.setattr(fusion, "SMALLEST", 1)
+    for name, value in {"BLOCK": 2, "SHARED_BLOCK": 2, "PARALLEL": 4}.items():
+        monkeypatch.setattr(region, name, value)
     monkeypatch.setenv("AUTOTRACE_NUM_THREADS", "2")
 
 
@@ -55,7 +56,9 @@ def test_turned_is_interpreted(case, all_turned):
         for jaxpr, leaves in programs(p):
             turned = layout.lay_out(contract_sums(optimize(jaxpr)))
             check_jaxpr(turned)
-            assert_same(list(generate(turned, rounding=True)(*leaves)), list(eval_jaxpr(jaxpr, *leaves)), "turned", p.exact)
+            assert_same(
+                list(generate(turned, rounding=True)(*leaves)), list(eval_jaxpr(jaxpr, *leaves)), "turned", p.exact
+            )
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..ir import Atom, Literal
 from ..primitives.arithmetic import Add, Div, IntegerPow, Mul, Neg, Positive, Square, Sub
-from ..primitives.comparison import Select
+from ..primitives.comparison import And, Or, Select
 from ..primitives.contraction import Einsum, canonical
 from ..primitives.promotion import Broadcast, Convert
 from ..primitives.shape import Reshape, Transpose
@@ -130,6 +130,22 @@ def _select(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
     return x if x == y and _fits(x, condition) else None  # the same on either side
 
 
+def _and(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    return _of_truths(b, inputs, False)
+
+
+def _or(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
+    return _of_truths(b, inputs, True)
+
+
+def _of_truths(b: Any, inputs: tuple[Atom, ...], deciding: bool) -> Atom | None:
+    """One truth value that decides is the result; of another one the other operand is."""
+    for u, v in (inputs, inputs[::-1]):
+        if type(v) is Literal and u.aval.dtype == v.aval.dtype == np.bool_:
+            return u if bool(v.value) != deciding else b.emit(Broadcast(u.aval.shape), (v,))
+    return None
+
+
 def _convert(b: Any, p: Any, inputs: tuple[Atom, ...]) -> Atom | None:
     return inputs[0] if inputs[0].aval.dtype == p.dtype else None
 
@@ -178,6 +194,8 @@ IDENTITIES: dict[type, Callable[[Any, Any, tuple[Atom, ...]], Atom | None]] = {
     Square: _square,
     IntegerPow: _integer_pow,
     Select: _select,
+    And: _and,
+    Or: _or,
     Convert: _convert,
     Broadcast: _broadcast,
     Reshape: _reshape,

@@ -230,9 +230,8 @@ class Fmin(_Choice):
 
 def _share(x: Array, y: Array, z: Array) -> Array:
     """The part of the derivative that goes to x: 1 if it was chosen, 1/2 if both were. NaN was chosen too."""
-    chosen = (x == z) | ((x != x) & (z != z))
-    other = (y == z) | ((y != y) & (z != z))
-    return np.where(chosen, np.where(other, 0.5, 1.0), 0.0).astype(z.dtype)
+    chosen, other = [((v == z) | ((v != v) & (z != z))).astype(z.dtype) for v in (x, y)]
+    return chosen / (chosen + other)  # one of them is 1
 
 
 class Select(Elementwise):

@@ -83,10 +83,9 @@ class _Extremum(Reduction, family=True):
 
     def _shared(self, t: Array, x: Array, y: Array) -> Array:
         """Give each element that attains ``y`` its share of ``t`` (reduced); all of it is NaN where ``y`` is."""
-        attains = x == self.spread(y, x.shape)
-        count = np.maximum(attains.astype(x.dtype).sum(axis=self.axes), 1)
-        none = np.where(y == y, 0, np.nan).astype(x.dtype)
-        return np.where(attains, self.spread(t / count, x.shape), self.spread(none, x.shape))
+        attains = (x == self.spread(y, x.shape)).astype(x.dtype)
+        share = t / np.maximum(attains.sum(axis=self.axes), 1)
+        return attains * self.spread(np.where(y == y, share, np.nan).astype(x.dtype), x.shape)
 
     def jvp(self, primals: Sequence[Array], tangents: Sequence[Array], output: Array) -> Array:
         ones = np.ones(output.shape, output.dtype)
