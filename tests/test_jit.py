@@ -7,6 +7,7 @@ import gc
 import logging
 import pickle
 import threading
+import tracemalloc
 import warnings
 import weakref
 from collections import OrderedDict, namedtuple
@@ -1247,3 +1248,34 @@ def test_the_leaves_of_a_call_are_the_inputs_of_its_program():
     assert [type(leaf) for leaf in leaves] == [np.ndarray, np.int64, np.float64]
     (out,) = f.lower(3, {"a": [np.ones(2)], "b": 2}, x=0.5).jaxpr(*leaves)
     assert out.tolist() == [7.5, 7.5]
+
+
+# -- the first calls -----------------------------------------------------------------------------------------
+
+
+def chain(x):
+    for _ in range(15):
+        x = np.sin(x) * 1.5
+    return x
+
+
+@pytest.mark.parametrize(("size", "compiled_at"), [(1_000, 26), (5_000, 2), (40_000, 1)])
+def test_programs_are_compiled_by_the_size_of_their_arrays(size, compiled_at):
+    f = jit(chain)
+    x = np.linspace(0.0, 1.0, size)
+    for count in range(1, compiled_at + 1):
+        f(x)
+        (path,) = next(iter(f._cache.paths.values()))
+        assert (path.program._compiled is not None) == (count == compiled_at)
+
+
+def test_a_first_call_that_is_interpreted_keeps_no_array_longer_than_needed():
+    x = np.linspace(0.0, 1.0, 10_000)
+    jit(chain)(x)
+    tracemalloc.start()
+    try:
+        jit(chain)(x)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 10 * x.nbytes  # of 30 results

@@ -1150,3 +1150,83 @@ def test_jit_keeps_no_program_for_another_order_of_bytes():
         x, y = f(FOREIGN)
         assert x.dtype.isnative and y.tolist() == [2.0, 3.0, 4.0] and x.tolist() == [1.0, 2.0, 3.0]
     assert f.cache_info().misses == 1
+
+
+# -- equations taken over from an inner program --------------------------------------------------------------
+
+
+def test_results_of_a_derivative_are_not_weakly_typed():
+    small = np.ones(2, np.float32)
+
+    def f(x):
+        return value_and_grad(lambda y: y * y)(x)[0] * small
+
+    assert f(2.0).dtype == jit(f)(2.0).dtype == np.float64
+
+
+def test_a_pullback_recorded_twice_in_one_trace():
+    def f(x):
+        y, pullback = vjp(lambda x: np.sin(x) * x, x)
+        return pullback(y)[0] + pullback(2.0 * y)[0]
+
+    x = np.array([0.5, 1.5])
+    jaxpr = make_jaxpr(f)(x).check()
+    np.testing.assert_allclose(jaxpr(x)[0], f(x), rtol=1e-15)
+
+
+def test_one_derivative_taken_twice_in_one_trace():
+    slope = grad(lambda x, y: np.sum(np.exp(x * y) * y))
+
+    def f(x):
+        return slope(x, 2.0 * x) + slope(x, 2.0 * x)
+
+    x = np.array([0.5, 1.5])
+    jaxpr = make_jaxpr(f)(x).check()
+    np.testing.assert_allclose(jaxpr(x)[0], f(x), rtol=1e-15)
+
+
+def test_operands_of_two_traces_meet_in_the_inner_one():
+    def f(x, y):
+        inner = grad(lambda z: np.sum(z * y + y * z - y / z))(x)
+        return np.sum(inner * y)
+
+    x, y = np.array([0.5, 1.5]), np.array([2.0, 3.0])
+    np.testing.assert_allclose(grad(f, 1)(x, y), 4 * y + 2 * y / x**2, rtol=1e-14)
+    np.testing.assert_allclose(jit(grad(f, 1))(x, y), 4 * y + 2 * y / x**2, rtol=1e-14)
+
+
+def test_a_weak_integer_beside_an_array_is_converted():
+    jaxpr = make_jaxpr(lambda x, n: (x * 2.0, x * n, n * x))(np.ones(2), 3).check()
+    assert [e.primitive.name for e in jaxpr.equations].count("convert") == 2
+
+
+# -- interning -----------------------------------------------------------------------------------------------
+
+
+def test_equal_primitives_are_one_object_while_they_live():
+    kept = [Scaled(i) for i in range(3_000)]
+    assert all(Scaled(i) is kept[i] for i in range(3_000))
+    assert Scaled(1) is not Scaled(1.0) and Scaled(0.0) is not Scaled(-0.0) and Scaled(True) is not Scaled(1)
+
+
+def test_keys_of_dead_primitives_are_forgotten():
+    table = Scaled._interned
+    for i in range(20_000):
+        Scaled(i)
+    assert len(table._references) < 15_000
+
+
+class Scaled(Primitive):
+    factor: int | float
+
+    def impl(self, x):
+        return x * self.factor
+
+    def abstract(self, x):
+        return x
+
+    def jvp(self, primals, tangents, output):
+        return bind(self, tangents[0])
+
+    def batch(self, size, inputs, batched):
+        return bind(self, *inputs)
