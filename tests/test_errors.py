@@ -2135,6 +2135,24 @@ def branches_of_other_dtype():
     switch(0, [np.sin, np.cos, one], 1.0)  # here
 
 
+@bad(
+    TypeError,
+    "profile: arguments must be arrays and numbers, or trees of them; got ShapeDtypeStruct. Pass an array of its shape "
+    "and dtype.",
+)
+def profile_of_a_shape():
+    autotrace.profile(np.sin)(autotrace.ShapeDtypeStruct((3,), float))
+
+
+@bad(
+    TypeError,
+    "grad: arguments must be arrays and numbers, or trees of them; got ShapeDtypeStruct at argument[0]. Pass an array "
+    "of its shape and dtype.",
+)
+def grad_at_a_shape():
+    grad(np.sin)(autotrace.ShapeDtypeStruct((), float))
+
+
 @bad(TypeError, "cond: false_fun must be a function; got float. Write cond(pred, true_fun, false_fun, x).")
 def cond_of_no_function():
     cond(True, np.sin, 2.0)

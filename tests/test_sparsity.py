@@ -637,3 +637,13 @@ def test_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(UnsupportedError, match=r"Pattern\.draw: Matplotlib must be installed"):
         Pattern.of(np.eye(3)).draw()
+
+
+def test_numpy_sees_a_pattern_as_its_matrix() -> None:
+    pattern = sparsity_pattern(lambda x: x[1:] * x[:-1])(np.ones(3))
+    expected = [[True, True, False], [False, True, True]]
+    assert np.asarray(pattern).tolist() == pattern.toarray().tolist() == expected
+    assert np.array(pattern, float).dtype == np.float64 and np.sum(pattern) == 4
+    assert Pattern.of(np.asarray(pattern)) == pattern == Pattern.of(pattern)
+    with pytest.raises(ValueError, match="made anew"):
+        np.array(pattern, copy=False)

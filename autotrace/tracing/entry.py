@@ -216,8 +216,10 @@ def leaf_value(x: Any, path: str, what: str, cure: str = _PASS_IT_ON) -> Any:
     except (TypeError, ValueError) as error:
         if isinstance(error, AutotraceError):
             raise
+        where = f" at {path}" if path else ""
+        cure = "Pass an array of its shape and dtype." if type(x) is ShapeDtypeStruct else cure
         raise TypeError(
-            f"{what}: arguments must be arrays and numbers, or trees of them; got {_kind_of(x)} at {path}. {cure}"
+            f"{what}: arguments must be arrays and numbers, or trees of them; got {_kind_of(x)}{where}. {cure}"
         ) from None
 
 

@@ -142,6 +142,12 @@ class Pattern:
         dense[self.rows, self.cols] = True
         return dense
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """Give NumPy the boolean matrix: ``np.asarray(pattern)``."""
+        if copy is False:
+            raise ValueError("Pattern: its matrix is made anew each time; got copy=False. Use np.asarray(pattern).")
+        return np.asarray(self.toarray(), dtype)
+
     def to_scipy(self) -> Any:
         """Return the pattern as a boolean ``scipy.sparse.csr_array``.
 
