@@ -167,7 +167,8 @@ class Maker:
         def nested(a, b, xs):
             def step(c, x):
                 inner = fori_loop(0, 3, lambda j, d: f(d, x, b, j * 1.0), c)
-                return while_loop(lambda d: np.abs(d) > 1.0, lambda d: 0.5 * d, g(inner, x, a, b)), h(inner, x, c)
+                goes_on = lambda d: (np.abs(d) > 1.0) & (np.abs(d) < 1e9)  # noqa: E731
+                return while_loop(goes_on, lambda d: 0.5 * d, g(inner, x, a, b)), h(inner, x, c)
 
             p, ys = scan(step, a, xs, reverse=reverse)
             return end(p, a, b), ys
