@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from autotrace import check_jaxpr, eval_jaxpr, grad, jit, make_jaxpr, vjp
-from autotrace.compile import PASSES, fusion, layout, region, show_passes
+from autotrace.compile import PASSES, codegen, fusion, layout, region, show_passes
 from autotrace.compile.codegen import generate
 from autotrace.compile.contract import contract_sums
 from autotrace.compile.fusion import fuse
+from autotrace.compile.passes import run_passes
 from autotrace.compile.program import RUNS_BEFORE_COMPILING, Program, optimize
 from autotrace.compile.scalars import is_scalar_program
 from autotrace.test_util import random_like
@@ -47,6 +48,27 @@ def all_turned(monkeypatch):
         return tuple(range(aval.ndim))[::-1] if aval.ndim > 1 and min(aval.shape) > 0 else None
 
     monkeypatch.setattr(layout, "_wanted", backwards)
+
+
+@pytest.fixture
+def all_kept(monkeypatch):
+    """Let arrays of any size be kept between calls."""
+    monkeypatch.setattr(codegen, "SMALLEST_KEPT", 0)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
+def test_a_second_call_leaves_the_results_of_the_first(case, all_kept, small_regions):
+    p = Problem(case)
+    with quiet():
+        for jaxpr, leaves in programs(p):
+            compiled = generate(run_passes(optimize(jaxpr)), rounding=True)
+            expected = eval_jaxpr(jaxpr, *leaves)
+            first = compiled(*leaves)
+            before = [np.copy(x) for x in first]
+            compiled(*[0.75 * x if np.asarray(x).dtype.kind == "f" else x for x in leaves])
+            for x, y in zip(first, before, strict=True):
+                np.testing.assert_array_equal(x, y)
+            assert_same(list(compiled(*leaves)), list(expected), "kept", p.exact)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
@@ -94,7 +116,7 @@ def test_compiled_is_interpreted_on_random_programs(seed, small_regions):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_turned_is_interpreted_on_random_programs(seed, all_turned, small_regions):
+def test_turned_is_interpreted_on_random_programs(seed, all_turned, all_kept, small_regions):
     program = RandomProgram(seed)
     args = program.args
     for jaxpr in (make_jaxpr(program)(*args), make_jaxpr(lambda *x: vjp(program.scalar, *x)[1](1.5))(*args)):
