@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -83,6 +84,7 @@ class _Layout:
         self._stored: dict[Atom, tuple[Atom, Axes]] = {}
         self._stretched: dict[Atom, Equation] = {}
         self._made: dict[tuple[Atom, Axes], Atom] = {}
+        self._dynamic = any(map(_is_dynamic, jaxpr.equations))
         self._source: Any = None
         """Of the equation that is being rewritten."""
 
@@ -91,8 +93,8 @@ class _Layout:
         self._turn_inputs()
         for equation in self._jaxpr.equations:
             self._source = equation.source
-            rule = next((r for kind, r in _RULES.items() if isinstance(equation.primitive, kind)), None)
-            if rule is None or _is_dynamic(equation) or not rule(self, equation):
+            rule = _rule_of(type(equation.primitive))
+            if rule is None or (self._dynamic and _is_dynamic(equation)) or not rule(self, equation):
                 self._keep(equation)
         outputs = tuple([self._natural(v) for v in self._jaxpr.outputs])
         return eliminate_dead_code(self._jaxpr.replace(equations=self._equations, outputs=outputs))
@@ -319,6 +321,11 @@ _RULES: dict[Any, Callable[[_Layout, Equation], bool]] = {
     Stack: _Layout.join,
 }
 """Each writes an equation for operands as they are stored, or returns False."""
+
+
+@cache
+def _rule_of(kind: type[Primitive]) -> Callable[[_Layout, Equation], bool] | None:
+    return next((rule for base, rule in _RULES.items() if issubclass(kind, base)), None)
 
 
 def _is_dynamic(equation: Equation) -> bool:
