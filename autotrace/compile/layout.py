@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -323,9 +322,13 @@ _RULES: dict[Any, Callable[[_Layout, Equation], bool]] = {
 """Each writes an equation for operands as they are stored, or returns False."""
 
 
-@cache
-def _rule_of(kind: type[Primitive]) -> Callable[[_Layout, Equation], bool] | None:
-    return next((rule for base, rule in _RULES.items() if issubclass(kind, base)), None)
+_known: dict[type, Callable[[_Layout, Equation], bool] | None] = {}
+
+
+def _rule_of(kind: type) -> Callable[[_Layout, Equation], bool] | None:
+    if kind not in _known:
+        _known[kind] = next((rule for base, rule in _RULES.items() if issubclass(kind, base)), None)
+    return _known[kind]
 
 
 def _is_dynamic(equation: Equation) -> bool:
