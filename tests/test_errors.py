@@ -2103,7 +2103,7 @@ def cond_of_many_truths():
 @bad(
     TypeError,
     "cond: the output must have one structure; got PyTreeDef(*) from true_fun (sin) and PyTreeDef([*, *]) from "
-    "false_fun (both at {there}) at {here}. Return one array: np.stack of these.",
+    "false_fun (both at {there}) at {here}. Return the same structure.",
 )
 def branches_of_other_structure():
     def both(x):  # there

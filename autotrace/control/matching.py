@@ -22,10 +22,9 @@ def check_same(
 ) -> None:
     """Raise ``TypeError`` unless two trees have one structure, and their leaves one type; ``when`` tells them apart."""
     if tree != other_tree:
-        parts = other_tree.children()
-        is_split = not tree.children() and tree.num_leaves and parts and other_tree.num_leaves == len(parts)
-        stacked = is_split and word != "carry"  # whose shape changes as well if it grows
-        way_out = "Return one array: np.stack of these." if stacked else "Return the same structure."
+        shapes = {aval.shape for aval in other_avals}
+        is_split = len(avals) == len(shapes) == 1 and avals[0].shape == (len(other_avals), *next(iter(shapes)))
+        way_out = "Return one array: np.stack of these." if is_split else "Return the same structure."
         raise TypeError(
             f"{what}: the {word} must have one structure; got {tree} {when[0]} and {other_tree} {when[1]}{here()}. "
             f"{way_out}"
