@@ -5,12 +5,12 @@ Primitives of control flow stand on a floor above; each says through :meth:`Prim
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn
 
-from ..ir import Jaxpr
+from ..ir import Atom, Equation, Jaxpr, Var
 
-__all__ = ["Block", "Branches", "Repeated", "Rows", "programs_of"]
+__all__ = ["Block", "Branches", "Repeated", "Roles", "Rows", "programs_of", "roles"]
 
 
 class Rows(NamedTuple):
@@ -58,3 +58,29 @@ def programs_of(block: Block) -> tuple[Jaxpr, ...]:
     if isinstance(block, Branches):
         return block.branches
     return (block.body,) if isinstance(block, Rows) else (block.condition, block.body)
+
+
+class Roles(NamedTuple):
+    """The operands of a loop, and its outputs, by what they are to it."""
+
+    fixed: Sequence[Atom]
+    """The constants, those of the condition first."""
+    carry: Sequence[Atom]
+    mask: Sequence[Atom]
+    """The rows of truths, if there are any."""
+    rows: Sequence[Atom]
+    ends: Sequence[Var]
+    """The carry after the last run."""
+    ys: Sequence[Var]
+
+
+def roles(equation: Equation) -> Roles:
+    """Tell the operands and outputs of a loop by their roles."""
+    block: Any = equation.primitive.block()
+    is_rows = type(block) is Rows
+    first = block.consts if is_rows else block.asked + block.consts
+    count = block.carry if is_rows else len(block.body.in_vars) - block.consts
+    mask = first + count
+    rows = mask + (is_rows and block.masked)
+    ins, outs = equation.inputs, equation.outputs
+    return Roles(ins[:first], ins[first:mask], ins[mask:rows], ins[rows:], outs[:count], outs[count:])

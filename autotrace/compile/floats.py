@@ -20,9 +20,11 @@ from ..primitives.promotion import Broadcast, Convert
 from ..primitives.reduction import ReduceSum
 from ..tracing import Guard, StopGradient
 
-__all__ = ["BOOL", "FLOAT", "INT", "MATH", "Operation", "operation"]
+__all__ = ["BOOL", "FLOAT", "INT", "MATH", "PYTHON", "Operation", "operation"]
 
 FLOAT, INT, BOOL = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.bool_)
+PYTHON: dict[Any, type] = {FLOAT: float, INT: int, BOOL: bool}
+"""The types of Python's numbers, by the dtypes that they stand for."""
 
 
 class Operation(NamedTuple):
@@ -129,7 +131,6 @@ _OF_ANY: dict[Any, Operation] = {
     operator.eq: Operation("{0} == {1}"),
     operator.ne: Operation("{0} != {1}"),
 }
-_DTYPES = frozenset((FLOAT, INT, BOOL))
 _TABLES = {FLOAT: _OF_FLOATS | _OF_ANY, INT: _OF_INTS | _OF_ANY, BOOL: _OF_TRUTHS | _OF_ANY}
 
 _CONVERSIONS = {
@@ -153,14 +154,17 @@ MATH = {name: getattr(math, name) for name in _NAMES.split()}
 
 
 def operation(equation: Equation) -> Operation | None:
-    """Return the expression of an equation of scalars, or from scalars to rows or back; None if there is none."""
+    """Return the expression of an equation of scalars, or from scalars to rows or back; None if there is none.
+
+    That of a guard is true where it fails.
+    """
     primitive: Any = equation.primitive
     kind = type(primitive)
     if kind is Guard:
-        return _GUARD if primitive.kind in ("bool", "int", "float") else None
+        return _guard(primitive)
     avals = [v.aval for v in equation.inputs]
     dtypes = {a.dtype for a in avals}
-    if not dtypes <= _DTYPES or [a for a in avals if a.ndim > (kind is ReduceSum)]:
+    if not dtypes <= PYTHON.keys() or [a for a in avals if a.ndim > (kind is ReduceSum)]:
         return None
     found = _SPECIAL.get(kind)
     if found is not None:
@@ -171,6 +175,14 @@ def operation(equation: Equation) -> Operation | None:
         return _TABLES[dtypes.pop()].get(primitive.impl)
     except TypeError:  # an implementation that cannot be hashed
         return None
+
+
+def _guard(primitive: Guard) -> Operation | None:
+    if primitive.kind == "bool":
+        return Operation("not {0}" if primitive.expected else "{0}")
+    if primitive.kind == "float":  # NaN, infinities and the sign of zero count
+        return Operation(f"repr(float({{0}})) != {repr(primitive.expected)!r}")
+    return Operation(f"int({{0}}) != {primitive.expected}") if primitive.kind == "int" else None
 
 
 def _select(primitive: Any, avals: Sequence[ShapedArray]) -> Operation | None:
@@ -209,4 +221,3 @@ _SPECIAL: dict[type, Callable[[Any, Sequence[ShapedArray]], Operation | None]] =
     IntegerPow: _integer_pow,
     StopGradient: lambda primitive, avals: _kept("{0}"),
 }
-_GUARD = Operation("")
