@@ -1,5 +1,8 @@
 """Compiled programs do what interpreted ones do, over the whole catalogue; and what compiling promises besides."""
 
+import os
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -278,3 +281,20 @@ def test_warnings_of_a_compiled_gradient_are_those_of_the_first():
             warnings.simplefilter("always")
             assert np.isinf(g(np.zeros(2))).all()
         assert len(caught) == 1
+
+
+def test_large_regions_run_while_the_interpreter_ends(tmp_path):
+    """Threads are not started any more then."""
+    script = tmp_path / "last.py"
+    script.write_text(
+        "import atexit\n"
+        "import numpy as np\n"
+        "from autotrace import jit\n"
+        "f = jit(lambda x: np.sum(np.sin(x) * np.exp(x) + np.cos(x)))\n"
+        "x = np.ones(1_000_000)\n"
+        "f(x)\n"
+        "atexit.register(lambda: print(f(x) > 0.0))\n"
+    )
+    environment = os.environ | {"AUTOTRACE_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, timeout=120)
+    assert done.stdout == "True\n", done.stderr

@@ -117,3 +117,16 @@ def test_overflow_still_warns(f):
     jaxpr = contract_sums(optimize(make_jaxpr(f)(large)))
     with pytest.warns(RuntimeWarning, match="overflow"):
         generate(jaxpr, rounding=True)(large)
+
+
+def test_twice_a_number_of_half_precision_does_not_overflow():
+    """``c x + c x`` is ``(2 c) x`` where 2 c is finite."""
+
+    def f(x):
+        y = np.float16(40_000) * x
+        return y + y
+
+    x = np.array([0.25, 0.5], np.float16)
+    jitted = jit(f)
+    for _ in range(30):
+        np.testing.assert_array_equal(jitted(x), f(x))

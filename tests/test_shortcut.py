@@ -204,3 +204,19 @@ def test_a_shortcut_says_that_it_does_not_take_something():
     np.testing.assert_array_equal(enter((np.ones(3),)), np.full(3, 2.0))
     for args in [(), (np.ones(4),), (np.ones(3), 1.0), ([1.0],), (np.ones(3, np.float32),), (np.ones((3, 1)),)]:
         assert enter(args) is MISS
+
+
+def test_arrays_in_another_order_of_bytes_are_converted_first():
+    """A fused region of a program that is called often looks at the bits of its operands."""
+
+    def f(x, s):
+        for k in range(60):
+            s = np.sin(s) + 0.1 * k
+        return np.where(x > 1.0, x, 0.0) * np.exp(-x) + s, x
+
+    x = np.linspace(0.0, 3.0, 40_000)
+    jitted, other = jit(f), x.astype(x.dtype.newbyteorder())
+    for _ in range(HOT):
+        got, same = jitted(other, 0.5)
+        np.testing.assert_allclose(got, f(x, 0.5)[0], rtol=1e-12)
+        assert same.dtype == np.float64 and same.dtype.isnative

@@ -143,7 +143,9 @@ def _doubled(equation: Equation, made: dict[Atom, Equation]) -> list[Equation] |
     if scaled is None or type(scaled.primitive) is not Mul or equation.outputs[0].aval.dtype.kind != "f":
         return None
     number, x = scaled.inputs
-    if type(number) is not Literal or not 1e-30 < abs(float(number.value)) < 1e30:
+    if type(number) is not Literal or equation.outputs[0].aval.dtype.itemsize < 4:
+        return None  # twice a number of half precision may overflow
+    if not 1e-30 < abs(float(number.value)) < 1e30:
         return None
     double = Literal(number.value + number.value)
     return [Equation(Mul(), (double, x), equation.outputs, equation.source)]

@@ -5,10 +5,11 @@ Each equation is computed for a block into small buffers that stay in the cache;
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise, zip_longest
 from typing import Any
 
@@ -91,7 +92,7 @@ class Region:
         ]
         targets = [x.reshape(-1) if self._flat and x is not None else x for x in results]
         first, *others = self._parts()
-        tasks = [_pool().submit(self._in_context(), part, arrays, targets) for part in others]
+        tasks = [_started(self._in_context(), part, arrays, targets) for part in others]
         gathered = [self._run(*first, arrays, targets), *[task.result() for task in tasks]]
         for i, var in enumerate(self._outputs):
             if self._is_gathered(var):
@@ -300,6 +301,15 @@ def _pool() -> ThreadPoolExecutor:
     if _executor is None:
         _executor = ThreadPoolExecutor(max(1, threads() - 1), thread_name_prefix="autotrace")
     return _executor
+
+
+def _started(run: Callable[..., Any], *args: Any) -> Future[Any]:
+    """Let another thread call ``run``; do it here once the interpreter is on its way out and starts nothing more."""
+    with contextlib.suppress(RuntimeError):
+        return _pool().submit(run, *args)
+    done: Future[Any] = Future()
+    done.set_result(run(*args))
+    return done
 
 
 def _forget_pool() -> None:

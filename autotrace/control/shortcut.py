@@ -138,7 +138,7 @@ def _is_known(tree: Any) -> bool:
     if kind is dict:
         return all(map(_is_known, tree.values()))
     if kind is np.ndarray:
-        return bool(tree.dtype != object)  # whose elements decide what it is taken for
+        return bool(tree.dtype != object and tree.dtype.isnative)  # others are converted first
     return tree is None or kind in _NUMBERS or issubclass(kind, np.generic)
 
 
