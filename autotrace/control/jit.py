@@ -8,7 +8,6 @@ function is traced again. Every path is kept, the last used in front.
 from __future__ import annotations
 
 import functools
-import inspect
 import logging
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compile.codegen import Compiled
 from ..compile.program import Program
 from ..errors import GuardError
-from ..ir import Equation, Jaxpr, ShapedArray, is_watching, place, print_jaxpr
+from ..ir import Equation, Jaxpr, ShapedArray, is_watching, place
 from ..tracing import (
     SCALAR_AVALS,
     Guard,
@@ -39,9 +37,11 @@ from ..transforms.inspection import name_arguments
 from ..transforms.wrapper import Transformed, check_callable, transformed
 from ..tree import PyTreeDef, tree_flatten, tree_unflatten
 from .call import Call
+from .lowered import Lowered
 from .shortcut import MISS, Shortcut, shortcut
+from .statics import static_key, static_parameters
 
-__all__ = ["CacheInfo", "Jitted", "Lowered", "disable_jit", "explain_cache_misses", "jit"]
+__all__ = ["CacheInfo", "Jitted", "disable_jit", "explain_cache_misses", "jit"]
 
 _LOG = logging.getLogger("autotrace.jit")
 MOST_SHORTCUTS = 4
@@ -145,7 +145,7 @@ class Jitted(Transformed):
             "max_paths": max_paths,
         }
         super().__init__(jit, fun, _never, options)
-        self._positions, self._names = _static_parameters(fun, static_argnums, static_argnames)
+        self._positions, self._names = static_parameters(fun, static_argnums, static_argnames)
         self._plain = not self._positions and not self._names
         self._inline = inline
         if max_paths < 1:
@@ -280,7 +280,7 @@ class Jitted(Transformed):
         numbers = {i % len(args) for i in self._positions if -len(args) <= i < len(args)}
         names = [name for name in self._names if name in kwargs]
         given = [*[(i, args[i]) for i in sorted(numbers)], *[(name, kwargs[name]) for name in names]]
-        static = tuple([(place_, _static_key(value)) for place_, value in given])
+        static = tuple([(place_, static_key(value)) for place_, value in given])
         for place_, value in static:
             try:
                 hash(value)
@@ -416,86 +416,6 @@ class _Arguments(NamedTuple):
     call: Callable[[Sequence[Any]], Any]
 
 
-class Lowered:
-    """A function lowered for one kind of arguments: the simplified program, and the Python generated for it."""
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-
-    @property
-    def jaxpr(self) -> Jaxpr:
-        """The simplified program."""
-        return self._program.optimized
-
-    def as_text(self) -> str:
-        """Return the simplified program as text."""
-        return print_jaxpr(self.jaxpr)
-
-    def source(self) -> str:
-        """Return the generated Python, the user's lines as comments; below it that of the loops that it runs."""
-        return "\n\n\n".join(_sources("program", self._program.compiled))
-
-    def compile(self) -> Compiled:
-        """Return the compiled function of the leaves."""
-        return self._program.compiled
-
-
-def _sources(name: str, compiled: Compiled) -> Iterator[str]:
-    """Yield the source of a generated function, under the ``name`` that its caller has for it, and of its loops."""
-    yield compiled.commented().replace("def program(", f"def {name}(", 1)
-    for inner, value in compiled.function.__globals__.items():
-        loop = getattr(getattr(value, "__self__", None), "loop", None)
-        if isinstance(loop, Compiled):
-            yield from _sources(inner, loop)
-
-
-def _static_parameters(fun: Callable[..., Any], argnums: Any, argnames: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Return the positions and the names of static parameters, each parameter by both where it has both.
-
-    Positions are not negative, but where the function takes any number of them: they count from the end of the call.
-    """
-    if isinstance(argnums, tuple) and isinstance(argnames, tuple) and not (argnums or argnames):
-        return (), ()
-    what = f"jit({function_name(fun)})"
-    numbers = argnums if isinstance(argnums, tuple | list) else (argnums,)
-    if not all(isinstance(i, int | np.integer) and not isinstance(i, bool) for i in numbers):
-        raise TypeError(
-            f"{what}: static_argnums must be an integer or a tuple of integers; got {argnums!r}. "
-            "Use static_argnames for names."
-        )
-    names = argnames if isinstance(argnames, tuple | list) else (argnames,)
-    if not all(isinstance(name, str) for name in names):
-        raise TypeError(
-            f"{what}: static_argnames must be a string or a tuple of strings; got {argnames!r}. "
-            "Use static_argnums for positions."
-        )
-    try:
-        parameters = inspect.signature(fun).parameters.values() if numbers or names else ()
-    except (TypeError, ValueError):  # Python does not tell, as for many built-in functions
-        return tuple(map(int, numbers)), tuple(names)
-    kinds = [p.kind for p in parameters]
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    known = [p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-    places = {p.name: i for i, p in enumerate(positional)}
-    if inspect.Parameter.VAR_POSITIONAL not in kinds:
-        for i in numbers:
-            if not -len(positional) <= i < len(positional):
-                raise ValueError(
-                    f"{what}: static_argnums must name positional parameters; got {argnums!r} for a function of "
-                    f"({', '.join(places)}). Count from 0."
-                )
-        numbers = [i % len(positional) for i in numbers]
-    for name in names:
-        if name not in known and inspect.Parameter.VAR_KEYWORD not in kinds:
-            raise ValueError(
-                f"{what}: static_argnames must name parameters; got {name!r} for a function of "
-                f"({', '.join(p.name for p in parameters)}). Correct the name."
-            )
-    positions = [*map(int, numbers), *[places[name] for name in names if name in places]]
-    also = [positional[i].name for i in positions if 0 <= i < len(positional) and positional[i].name in known]
-    return tuple(dict.fromkeys(positions)), tuple(dict.fromkeys([*names, *also]))
-
-
 def _kind_text(key: Any) -> str:
     """Return a kind of arguments, a key of the cache, in words: ``f64[3], float``."""
     if not (key and isinstance(key[0], PyTreeDef)):  # of positional arrays and numbers
@@ -504,18 +424,6 @@ def _kind_text(key: Any) -> str:
     kinds = [f"{a} (a Python number)" if a.weak_type else str(a) for a in avals]
     text = f"{', '.join(kinds) or 'none'} in {str(tree)[len('PyTreeDef(') : -1]}"
     return text + "".join([f", {place_!r} static: {value[1:]}" for place_, value in static])
-
-
-def _static_key(value: Any) -> tuple[Any, ...]:
-    """Return a key that tells apart what Python calls equal: 2 from 2.0 and True, 0.0 from -0.0, inside tuples too."""
-    kind = type(value)
-    if isinstance(value, tuple):
-        return kind, *map(_static_key, value)
-    if isinstance(value, frozenset):
-        return kind, frozenset(map(_static_key, value))
-    if isinstance(value, float | complex | np.inexact):
-        return kind, repr(value)
-    return kind, value
 
 
 def _result(path: _Path, outs: Sequence[Any], leaves: Sequence[Any]) -> Any:
