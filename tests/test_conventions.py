@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autotrace import grad, jvp
+from autotrace import grad, jit, jvp, make_jaxpr
 
 KINKS: list[tuple[str, Callable[..., Any], tuple[Any, ...], tuple[Any, ...]]] = [
     ("abs at 0", np.abs, (0.0,), (0.0,)),
@@ -81,3 +81,14 @@ def test_complex_gradients_follow_jax() -> None:
     assert grad(lambda z: np.real(z) ** 2 + 3 * np.imag(z) ** 2)(1.0 + 2.0j) == 2.0 - 12.0j
     assert grad(lambda z: z**3, holomorphic=True)(1.0 + 1.0j) == pytest.approx(3 * (1 + 1j) ** 2)
     assert grad(lambda z: np.abs(z))(3.0 + 4.0j) == pytest.approx(0.6 - 0.8j)
+
+
+@pytest.mark.parametrize("number", [1.0, 1, 1j])
+def test_truths_times_a_python_number_are_no_python_number(number):
+    truths, x = np.array([True, False]), np.ones(2, np.float32)
+
+    def f(truths, x):
+        return truths * number + x
+
+    assert make_jaxpr(f)(truths, x).out_avals[0].dtype == f(truths, x).dtype
+    assert jit(f)(truths, x).dtype == f(truths, x).dtype

@@ -50,7 +50,7 @@ def _summed(equation: Equation, made: dict[Atom, Equation]) -> Sequence[Equation
     if negated is not None:
         total, negative = negated
         return [*(_summed(total, made) or [total]), negative]
-    return _contracted(equation, made) or _earlier(equation, made)
+    return _contracted(equation, made)
 
 
 def _contracted(equation: Equation, made: dict[Atom, Equation]) -> list[Equation] | None:
@@ -73,28 +73,6 @@ def _contracted(equation: Equation, made: dict[Atom, Equation]) -> list[Equation
         return None
     subscripts = canonical(f"{letters[0]},{letters[1]}->{kept}")
     return [*before, Equation(Einsum(subscripts), tuple(operands), equation.outputs, equation.source)]
-
-
-def _earlier(equation: Equation, made: dict[Atom, Equation]) -> list[Equation] | None:
-    """Return the equations that sum the operands of a contraction rather than its result: as often, over less."""
-    contraction = made.get(equation.inputs[0])
-    if contraction is None or type(contraction.primitive) is not Einsum:
-        return None
-    operands, out = contraction.primitive.subscripts.split("->")
-    summed = {out[i] for i in equation.primitive.axes}  # type: ignore[attr-defined]
-    before: list[Equation] = []
-    letters, inputs = operands.split(","), list(contraction.inputs)
-    for k, (own, other) in enumerate((letters, letters[::-1])):
-        axes = tuple([i for i, c in enumerate(own) if c in summed and c not in other])
-        if axes:
-            primitive = ReduceSum(axes)
-            part = Var(infer((primitive, inputs[k].aval)))
-            before.append(Equation(primitive, (inputs[k],), (part,), equation.source))
-            inputs[k] = part
-    names = ["".join([c for c in own if c not in summed or c in other]) for own, other in (letters, letters[::-1])]
-    kept = "".join([c for c in out if c not in summed])
-    subscripts = canonical(f"{names[0]},{names[1]}->{kept}")
-    return [*before, Equation(Einsum(subscripts), tuple(inputs), equation.outputs, equation.source)]
 
 
 def _negated(equation: Equation, made: dict[Atom, Equation]) -> list[Equation] | None:

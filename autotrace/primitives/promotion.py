@@ -261,7 +261,8 @@ def _make_plan(key: tuple[Any, ...]) -> _Plan:
         out = ShapedArray(shape, dtypes[len(avals)])
     else:
         out = primitive.abstract(*targets)
-    if any([a.weak_type for a in avals]) and all([a.weak_type or a.dtype == np.bool_ for a in avals]):
+    # A truth of rank 0 may be Python's, as in (x > 0) * 1.0 for a number x.
+    if any([a.weak_type for a in avals]) and all([a.weak_type or (a.dtype == np.bool_ and not a.ndim) for a in avals]):
         out = ShapedArray(out.shape, out.dtype, out.dtype != np.bool_)
     if len(_plans) >= _PLAN_LIMIT:
         _plans.clear()

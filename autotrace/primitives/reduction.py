@@ -82,7 +82,10 @@ class _Extremum(Reduction, family=True):
     taylor = carried
 
     def _shared(self, t: Array, x: Array, y: Array) -> Array:
-        """Give each element that attains ``y`` its share of ``t`` (reduced); all of it is NaN where ``y`` is."""
+        """Give each element that attains ``y`` its share of ``t`` (reduced); all of it is NaN where ``y`` is.
+
+        The others get zero times their share, which is NaN where ``t`` is infinite, as for ``np.maximum``.
+        """
         attains = (x == self.spread(y, x.shape)).astype(x.dtype)
         share = t / np.maximum(attains.sum(axis=self.axes), 1)
         return attains * self.spread(np.where(y == y, share, np.nan).astype(x.dtype), x.shape)
