@@ -114,7 +114,7 @@ class Memory:
     buffer of their shape and give it back when they are read no more.
     """
 
-    def __init__(self, places: dict[Atom, str], smallest: int = 0) -> None:
+    def __init__(self, places: dict[Atom, str], smallest: float = 0) -> None:
         self.places = places
         self._smallest = smallest
         self.made: list[tuple[str, ShapedArray]] = []
@@ -156,7 +156,7 @@ def write_equations(
     where: dict[int, int],
     indent: str,
     lasting: set[Atom],
-    memory: Memory | None = None,
+    memory: Memory,
 ) -> None:
     """Add the statements of ``jaxpr`` to ``lines``, and which equation stands at which to ``where``.
 
@@ -171,37 +171,37 @@ def write_equations(
             writer.rename(out, equation.inputs[0])
             continue
         dying = [v for v in frees.get(index, ()) if v not in lasting and v not in stretched]
-        target, place = _placed(writer, equation, [v for v in dying if v in spare], out in spare, memory)
-        over, handed = _overwritten(writer, equation, [v for v in dying if v in spare], spare, memory)
+        dead = [v for v in dying if v in spare]
+        target, place = _placed(writer, equation, dead, out in spare, memory)
+        over, handed = _overwritten(writer, equation, dead, spare, memory)
         for statement in writer.statements(equation, place, over):
             lines.append(indent + statement)
             where[len(lines)] = index
         stays = {target, *handed}
-        dropped = [v for v in dying if v not in stays and not (memory is not None and memory.give_back(v))]
+        dropped = [v for v in dying if v not in stays and not memory.give_back(v)]
         if dropped:
             lines.append(f"{indent}del {', '.join(map(writer.name, dropped))}")
 
 
 def _placed(
-    writer: Writer, equation: Equation, dead: Sequence[Atom], is_spare: bool, memory: Memory | None
+    writer: Writer, equation: Equation, dead: Sequence[Atom], is_spare: bool, memory: Memory
 ) -> tuple[Atom | None, str | None]:
     """Return the dead operand that gives its memory to the result, and the name of the memory; None for new memory."""
     out: Any = equation.outputs[0] if equation.outputs else None
-    if memory is not None and out in memory.places:
+    if out in memory.places:
         return None, memory.take(out)
     target = next((v for v in dead if may_hold(equation, v)), None)
     if target is None:
-        taken = memory is not None and is_spare and memory.suits(out) and has_place(equation, writer.rounding)
-        return None, memory.take(out) if taken and memory is not None else None
-    if memory is not None:
-        if target in memory.owned and not is_spare:
-            return None, None  # what outlives a run, or is seen from elsewhere, has memory of its own
-        memory.follow(out, target)
+        taken = is_spare and memory.suits(out) and has_place(equation, writer.rounding)
+        return None, memory.take(out) if taken else None
+    if target in memory.owned and not is_spare:
+        return None, None  # what outlives a run, or is seen from elsewhere, has memory of its own
+    memory.follow(out, target)
     return target, writer.name(target)
 
 
 def _overwritten(
-    writer: Writer, equation: Equation, dead: Sequence[Atom], spare: set[Atom], memory: Memory | None
+    writer: Writer, equation: Equation, dead: Sequence[Atom], spare: set[Atom], memory: Memory
 ) -> tuple[str, set[Atom]]:
     """Return how a fused region is told in what memory to write its results, and operands that handed on buffers."""
     if type(equation.primitive) is not Fused:
@@ -211,16 +211,16 @@ def _overwritten(
     handed: set[Atom] = set()
     for i, k in equation.primitive.overwrites:
         operand, out = equation.inputs[k], equation.outputs[i]
-        is_buffer = memory is not None and operand in memory.owned
+        is_buffer = operand in memory.owned
         if i in places or operand in used or operand not in dead or (is_buffer and out not in spare):
             continue
         places[i] = writer.name(operand)
         used.add(operand)
-        if memory is not None and is_buffer:
+        if is_buffer:
             memory.follow(out, operand)
             handed.add(operand)
     for i, out in enumerate(equation.outputs):
-        if i not in places and memory is not None and out in spare and memory.suits(out):
+        if i not in places and out in spare and memory.suits(out):
             places[i] = memory.take(out)
     names = [places.get(i, "None") for i in range(len(equation.outputs))]
     return f"over=({', '.join(names)},)" if places else "", handed

@@ -41,24 +41,21 @@ class Fused(Primitive):
     @cached_property
     def overwrites(self) -> list[tuple[int, int]]:
         """Pairs of an output and an input in whose memory it may be written: it is read no more by then."""
-        last = {v: i for i, e in enumerate(self.jaxpr.equations) for v in e.inputs}
-        made: dict[Atom, tuple[int, Primitive]] = {
-            e.outputs[0]: (i, e.primitive) for i, e in enumerate(self.jaxpr.equations)
-        }
+        equations = self.jaxpr.equations
+        last = {v: i for i, e in enumerate(equations) for v in e.inputs}
+        made: dict[Atom, tuple[int, Primitive]] = {e.outputs[0]: (i, e.primitive) for i, e in enumerate(equations)}
+        stretched = {e.inputs[0] for e in equations if type(e.primitive) is Broadcast}
+        shape = shape_of(equations)
         pairs = []
         for k, var in enumerate(self.jaxpr.in_vars):
-            if var.aval.shape != shape_of(self.jaxpr.equations) or var in self._stretched:
+            if var.aval.shape != shape or var in stretched:
                 continue
             for i, out in enumerate(self.jaxpr.outputs):
                 index, primitive = made[out]
                 before = last[var] < index or (last[var] == index and ufunc_of(primitive) is not None)
-                if before and var.aval.shape == out.aval.shape and var.aval.dtype == out.aval.dtype:
+                if before and out.aval.shape == shape and var.aval.dtype == out.aval.dtype:
                     pairs.append((i, k))
         return pairs
-
-    @property
-    def _stretched(self) -> set[Atom]:
-        return {e.inputs[0] for e in self.jaxpr.equations if type(e.primitive) is Broadcast}
 
     def impl(self, *inputs: Any) -> Sequence[Any]:
         return self.kernel(*inputs)

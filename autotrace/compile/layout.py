@@ -271,10 +271,8 @@ class _Layout:
         if not self._is_turned(x):
             return False
         stored, order = self._stored_as(x)
-        items = (*index, *[(0, n, 1) for n in x.aval.shape[len(index) :]])
-        dropped = [i for i, item in enumerate(items) if type(item) is int]
-        primitive = Slice(tuple([items[i] for i in order]))
-        return self._store(equation, primitive, [stored], _renumbered(order, dropped))
+        turned, left = _turned_index(index, x.aval.shape, order)
+        return self._store(equation, Slice(turned), [stored], left)
 
     def embed(self, equation: Equation) -> bool:
         """Put parts in their places of an array that is laid out as it is wanted."""
@@ -286,10 +284,9 @@ class _Layout:
         indices = (primitive.index,) if alone else primitive.indices  # type: ignore[attr-defined]
         places, parts = [], []
         for index, x in zip(indices, equation.inputs, strict=True):
-            items = (*index, *[(0, n, 1) for n in out.aval.shape[len(index) :]])
-            dropped = [i for i, item in enumerate(items) if type(item) is int]
-            places.append(tuple([items[i] for i in axes]))
-            parts.append(self._ordered(x, _renumbered(axes, dropped)))
+            turned, left = _turned_index(index, out.aval.shape, axes)
+            places.append(turned)
+            parts.append(self._ordered(x, left))
         shape = _permuted(out.aval, axes).shape
         made = Embed(shape, places[0]) if alone else EmbedSum(shape, tuple(places))
         return self._store(equation, made, parts, axes)
@@ -349,6 +346,13 @@ def _renumbered(axes: Sequence[int], dropped: Sequence[int]) -> Axes:
     """Return the order of the axes that are left once some are dropped."""
     left = sorted(set(axes) - set(dropped))
     return tuple([left.index(i) for i in axes if i not in dropped])
+
+
+def _turned_index(index: tuple[Any, ...], shape: Axes, axes: Axes) -> tuple[tuple[Any, ...], Axes]:
+    """Return an index into an array of ``shape`` for its axes in another order, and the order of those it leaves."""
+    items = (*index, *[(0, n, 1) for n in shape[len(index) :]])
+    dropped = [i for i, item in enumerate(items) if type(item) is int]
+    return tuple([items[i] for i in axes]), _renumbered(axes, dropped)
 
 
 def _letters(letters: str, axes: Axes) -> str:

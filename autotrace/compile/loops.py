@@ -6,6 +6,7 @@ what is stacked are written where they belong.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -189,7 +190,7 @@ def generate_while(
     written = ["    while True:"]
     where: dict[int, int] = {}
     lasting: set[Atom] = {*condition.const_vars, *condition.in_vars, *body.const_vars, *body.in_vars}
-    write_equations(writer, condition, written, where, "        ", lasting)
+    write_equations(writer, condition, written, where, "        ", lasting, Memory({}, math.inf))
     written += [f"        if not {writer.name(condition.outputs[0])}:", "            break"]
     later: dict[int, int] = {}
     write_equations(writer, body, written, later, "        ", lasting, memory)

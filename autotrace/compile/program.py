@@ -6,6 +6,7 @@ that often: neither the first call nor the thousandth is slower than it need be.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -86,8 +87,8 @@ class Program:
             self._compiled = generate_on_scalars(self.optimized) or generate(
                 run_passes(self.optimized, [s for s in PASSES if not s.exact]), rounding=True
             )
-            outputs = self._compiled.jaxpr.outputs
-            self.fresh = len(fresh_outputs(self._compiled.jaxpr)) == len(outputs)
+            jaxpr = self._compiled.jaxpr
+            self.fresh = len(fresh_outputs(jaxpr)) == len(jaxpr.outputs)
         return self._compiled
 
 
@@ -97,4 +98,4 @@ def fresh_outputs(jaxpr: Jaxpr) -> set[Atom]:
     for equation in jaxpr.equations:
         if isinstance(equation.primitive, Elementwise | Reduction) and not equation.outputs[0].aval.ndim:
             new.add(equation.outputs[0])
-    return {v for v in jaxpr.outputs if v in new and jaxpr.outputs.count(v) == 1}
+    return {v for v, times in Counter(jaxpr.outputs).items() if times == 1 and v in new}
